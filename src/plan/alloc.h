@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * alloc: which addresses a Service holds or gets, from which pools.
+ *
+ * The rules are interface.md's section Allocation; nothing held ever moves.
+ */
+#ifndef EIPD_PLAN_ALLOC_H
+#define EIPD_PLAN_ALLOC_H
+
+#include "plan/plan.h"
+
+/* Lowest address of each pool that may be free: a lower bound that saves the
+ * walk over what is held. */
+struct alloc_hints;
+struct alloc_hints *alloc_hints_new(void);
+void alloc_hints_free(struct alloc_hints *hints);
+void alloc_hints_reset(struct alloc_hints *hints);
+
+/* Fills addrs and candidates, or refuses with a reason per candidate pool. */
+void alloc_addresses(const struct plan_input *in, struct alloc_hints *hints,
+    const struct service *service, struct decision *decision);
+
+#endif

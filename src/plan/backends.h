@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * backends: where the packets of each (address, protocol, port) go.
+ */
+#ifndef EIPD_PLAN_BACKENDS_H
+#define EIPD_PLAN_BACKENDS_H
+
+#include "plan/plan.h"
+
+/* A Cluster Service uses at most so many nodes, chosen by rendezvous hash:
+ * more spread nothing better and cost slots. */
+enum { BACKENDS_PER_FRONTEND_MAX = 64 };
+
+/* Node sets by cluster and family. */
+struct node_cache;
+struct node_cache *node_cache_new(void);
+void node_cache_free(struct node_cache *cache);
+
+/* Fills frontends, is_degraded and has_backends for decision->addrs. */
+void backends_choose(const struct plan_input *in, struct node_cache *nodes,
+    const struct service *service, struct forwarding forwarding,
+    struct decision *decision);
+
+/* Why a node gets no traffic at all; NULL if it may (its probe decides
+ * then). */
+const char *backends_node_exclusion(const struct node *node);
+
+#endif

@@ -1,0 +1,360 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "plan/ruleset.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "plan/ruleset_impl.h"
+
+struct ruleset *
+ruleset_new(void)
+{
+	struct ruleset *rs = mem_new(struct ruleset);
+
+	TAILQ_INIT(&rs->dirty);
+	STAILQ_INIT(&rs->touched);
+	return rs;
+}
+
+void
+ruleset_free(struct ruleset *rs)
+{
+	struct rs_frontend *fe;
+	struct rs_frontend *next;
+
+	if (!rs)
+		return;
+	HASH_ITER (hh, rs->frontends, fe, next) {
+		rs_frontend_unstage(rs, fe);
+		rs_frontend_drop_have(rs, fe);
+		rs_frontend_prune(rs, fe);
+	}
+	ruleset_load_begin(rs); /* addresses without a frontend */
+	for (size_t i = 0; i < rs->shards.n; i++)
+		free(rs->shards.v[i]);
+	vec_fini(&rs->shards);
+	vec_fini(&rs->garbage);
+	vec_fini(&rs->flushes);
+	vec_fini(&rs->moved);
+	vec_fini(&rs->by_number);
+	vec_fini(&rs->weights);
+	free(rs);
+}
+
+struct rs_service *
+rs_service_get(struct ruleset *rs, const char *key)
+{
+	struct rs_service *service;
+
+	HASH_FIND_STR(rs->services, key, service);
+	if (service)
+		return service;
+	service = mem_new(struct rs_service);
+	service->key = mem_strdup(key);
+	LIST_INIT(&service->frontends);
+	HASH_ADD_KEYPTR(hh, rs->services, service->key, strlen(service->key),
+	    service);
+	return service;
+}
+
+void
+rs_service_prune(struct ruleset *rs, struct rs_service *service)
+{
+	if (service->n_refs > 0)
+		return;
+	HASH_DEL(rs->services, service);
+	free(service->key);
+	free(service);
+}
+
+static struct rs_address *
+address_get(struct ruleset *rs, const struct addr *addr)
+{
+	struct rs_address *address;
+
+	HASH_FIND(hh, rs->addresses, addr, sizeof(*addr), address);
+	if (address)
+		return address;
+	address = mem_new(struct rs_address);
+	address->addr = *addr;
+	HASH_ADD(hh, rs->addresses, addr, sizeof(*addr), address);
+	return address;
+}
+
+void
+rs_address_touch(struct ruleset *rs, struct rs_address *address)
+{
+	if (address->is_touched)
+		return;
+	address->is_touched = true;
+	STAILQ_INSERT_TAIL(&rs->touched, address, touched);
+}
+
+struct rs_frontend *
+rs_frontend_get(struct ruleset *rs, const struct rs_key *key)
+{
+	struct rs_frontend *fe;
+	struct addr addr;
+
+	HASH_FIND(hh, rs->frontends, key, sizeof(*key), fe);
+	if (fe)
+		return fe;
+	fe = mem_new(struct rs_frontend);
+	fe->key = *key;
+	addr = addr_from_bytes(key->family, key->addr);
+	fe->address = address_get(rs, &addr);
+	fe->address->n_refs++;
+	HASH_ADD(hh, rs->frontends, key, sizeof(fe->key), fe);
+	return fe;
+}
+
+void
+rs_address_prune(struct ruleset *rs, struct rs_address *address)
+{
+	if (address->n_refs > 0 || address->is_owned || address->is_touched)
+		return;
+	HASH_DEL(rs->addresses, address);
+	free(address);
+}
+
+void
+rs_frontend_prune(struct ruleset *rs, struct rs_frontend *fe)
+{
+	if (fe->have || fe->is_staged)
+		return;
+	if (fe->service)
+		LIST_REMOVE(fe, sibling);
+	HASH_DEL(rs->frontends, fe);
+	fe->address->n_refs--;
+	rs_address_prune(rs, fe->address);
+	free(fe);
+}
+
+void
+rs_frontend_retarget(struct rs_frontend *fe)
+{
+	const struct rs_state *target = fe->is_staged ? fe->want : fe->have;
+	struct rs_service *service = target ? target->service : NULL;
+
+	if (fe->service == service)
+		return;
+	if (fe->service)
+		LIST_REMOVE(fe, sibling);
+	fe->service = service;
+	if (service)
+		LIST_INSERT_HEAD(&service->frontends, fe, sibling);
+}
+
+/* In the two below the list is left before the Service may go. */
+static void
+set_target(struct ruleset *rs, struct rs_frontend *fe, bool is_staged,
+    struct rs_state *want)
+{
+	struct rs_state *old = fe->want;
+
+	fe->is_staged = is_staged;
+	fe->want = want;
+	rs_frontend_retarget(fe);
+	rs_state_free(rs, old);
+}
+
+void
+rs_frontend_unstage(struct ruleset *rs, struct rs_frontend *fe)
+{
+	if (!fe->is_staged)
+		return;
+	TAILQ_REMOVE(&rs->dirty, fe, dirty);
+	set_target(rs, fe, false, NULL);
+}
+
+void
+rs_frontend_stage(struct ruleset *rs, struct rs_frontend *fe,
+    struct rs_state *want)
+{
+	if (fe->is_staged)
+		TAILQ_REMOVE(&rs->dirty, fe, dirty);
+	TAILQ_INSERT_TAIL(&rs->dirty, fe, dirty);
+	fe->stage = rs->stage;
+	set_target(rs, fe, true, want);
+}
+
+void
+rs_frontend_drop_have(struct ruleset *rs, struct rs_frontend *fe)
+{
+	struct rs_state *have = fe->have;
+
+	fe->have = NULL;
+	rs_frontend_retarget(fe);
+	rs_state_free(rs, have);
+	if (fe->want) /* may have shared its count */
+		rs_count(rs, fe->want);
+}
+
+struct rs_state *
+rs_state_new(struct rs_service *service, uint32_t number, unsigned int class,
+    bool is_masqueraded)
+{
+	struct rs_state *state = mem_new(struct rs_state);
+	size_t n_slots = slots_count(class);
+
+	state->service = service;
+	service->n_refs++;
+	state->number = number;
+	state->class = (uint8_t)class;
+	state->is_masqueraded = is_masqueraded;
+	state->direct_index = SLOTS_NO_BACKEND;
+	if (n_slots > 0) {
+		state->slots = mem_alloc(n_slots);
+		memset(state->slots, SLOTS_NO_BACKEND, n_slots);
+		state->eras = RS_ERA_SLOTS;
+	} else if (class == SLOTS_CLASS_DIRECT) {
+		state->eras = RS_ERA_DIRECT;
+	}
+	return state;
+}
+
+void
+rs_state_free(struct ruleset *rs, struct rs_state *state)
+{
+	if (!state)
+		return;
+	rs_uncount(rs, state);
+	rs_number_unref(rs, state->number);
+	state->service->n_refs--;
+	rs_service_prune(rs, state->service);
+	free(state->backends);
+	free(state->slots);
+	free(state);
+}
+
+int
+rs_backend_cmp(const struct rs_backend *a, const struct rs_backend *b)
+{
+	int rc = memcmp(a->addr, b->addr, sizeof(a->addr));
+
+	if (rc != 0)
+		return rc;
+	return (int)a->port - (int)b->port;
+}
+
+bool
+rs_state_eq(const struct rs_state *a, const struct rs_state *b)
+{
+	bool is_direct = a->class == SLOTS_CLASS_DIRECT;
+	size_t n_slots = slots_count(a->class);
+
+	if (a->service != b->service || a->number != b->number ||
+	    a->class != b->class || a->is_masqueraded != b->is_masqueraded ||
+	    a->n_backends != b->n_backends)
+		return false;
+	for (size_t i = 0; i < a->n_backends; i++) {
+		const struct rs_backend *x = &a->backends[i];
+		const struct rs_backend *y = &b->backends[i];
+
+		/* The kernel knows no index of a direct backend. */
+		if (rs_backend_cmp(x, y) != 0 ||
+		    (!is_direct && x->index != y->index))
+			return false;
+	}
+	return n_slots == 0 || memcmp(a->slots, b->slots, n_slots) == 0;
+}
+
+void
+ruleset_each_service(const struct ruleset *rs,
+    void (*fn)(void *arg, const char *key, const struct frontend *frontends,
+	size_t n_frontends),
+    void *arg)
+{
+	for (const struct rs_service *service = rs->services; service;
+	     service = service->hh.next) {
+		VEC(struct frontend) frontends = { 0 };
+		struct arena arena = { 0 };
+		const struct rs_frontend *fe;
+
+		LIST_FOREACH (fe, &service->frontends, sibling) {
+			const struct rs_state *have =
+			    fe->have ? fe->have : fe->want;
+			struct backend *backends;
+
+			if (!have || have->service != service)
+				continue;
+			backends = arena_array(&arena, struct backend,
+			    have->n_backends);
+			for (size_t i = 0; i < have->n_backends; i++) {
+				backends[i] = (struct backend){
+					.addr = addr_from_bytes(fe->key.family,
+					    have->backends[i].addr),
+					.port = have->backends[i].port,
+					.weight = 1,
+					.node = "",
+					.probe = "",
+				};
+			}
+			vec_push(&frontends,
+			    (struct frontend){ .addr = fe->address->addr,
+				.protocol = fe->key.protocol,
+				.port = fe->key.port,
+				.is_masqueraded = have->is_masqueraded,
+				.backends = backends,
+				.n_backends = have->n_backends,
+				.n_usable = have->n_backends });
+		}
+		if (frontends.n > 0)
+			fn(arg, service->key, frontends.v, frontends.n);
+		vec_fini(&frontends);
+		arena_fini(&arena);
+	}
+}
+
+void
+ruleset_each_address(const struct ruleset *rs,
+    void (*fn)(void *arg, const struct addr *addr), void *arg)
+{
+	for (const struct rs_address *address = rs->addresses; address;
+	     address = address->hh.next) {
+		if (address->is_owned)
+			fn(arg, &address->addr);
+	}
+}
+
+struct ruleset_totals
+ruleset_totals(const struct ruleset *rs)
+{
+	return (struct ruleset_totals){
+		.n_services = HASH_COUNT(rs->services),
+		.n_frontends = HASH_COUNT(rs->frontends),
+	};
+}
+
+bool
+ruleset_is_dirty(const struct ruleset *rs)
+{
+	return !TAILQ_EMPTY(&rs->dirty) || !STAILQ_EMPTY(&rs->touched) ||
+	    rs->garbage.n > 0;
+}
+
+const struct ruleset_flush *
+ruleset_flushes(const struct ruleset *rs, size_t *out_n)
+{
+	*out_n = rs->flushes.n;
+	return rs->flushes.v;
+}
+
+void
+ruleset_clear_flushes(struct ruleset *rs)
+{
+	vec_clear(&rs->flushes);
+}
+
+const struct ruleset_moved *
+ruleset_moved(const struct ruleset *rs, size_t *out_n)
+{
+	*out_n = rs->moved.n;
+	return rs->moved.v;
+}
+
+void
+ruleset_clear_moved(struct ruleset *rs)
+{
+	vec_clear(&rs->moved);
+}

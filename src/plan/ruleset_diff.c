@@ -1,0 +1,460 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * ruleset_diff: the operations of one transaction, and what is left to do
+ * once the kernel took them.
+ *
+ * All deletions come before all additions, because a key may be given up by
+ * one frontend and taken by another.  Operations on one set come together,
+ * because the kernel looks a set up by walking a list.
+ */
+#include <string.h>
+
+#include "plan/ruleset_impl.h"
+
+struct emit {
+	ruleset_op_fn fn;
+	void *arg;
+};
+
+typedef void (*pass_fn)(const struct emit *emit, const struct rs_frontend *fe);
+
+/* Backends and slots of both are in the same maps under the same keys. */
+static bool
+is_same_place(const struct rs_state *a, const struct rs_state *b)
+{
+	return a && b && rs_service_mark(a) == rs_service_mark(b);
+}
+
+struct ruleset_op
+rs_op_eip(const struct addr *addr, bool is_delete)
+{
+	struct ruleset_op op = { .set = RULESET_SET_EIP,
+		.is_delete = is_delete,
+		.family = addr->family,
+		.key_len = (uint8_t)addr_len_b(addr) };
+
+	memcpy(op.key, addr->b, op.key_len);
+	return op;
+}
+
+static struct ruleset_op
+op_svc(const struct rs_frontend *fe, const struct rs_state *state,
+    bool is_delete)
+{
+	struct ruleset_op op = { .set = RULESET_SET_SVC,
+		.is_delete = is_delete,
+		.family = fe->key.family };
+	uint32_t mark = rs_service_mark(state);
+	size_t n = addr_len_b(&fe->address->addr);
+
+	memcpy(op.key, fe->key.addr, n);
+	op.key[n] = fe->key.protocol;
+	op.key[n + 4] = (uint8_t)(fe->key.port >> 8);
+	op.key[n + 5] = (uint8_t)fe->key.port;
+	op.key_len = (uint8_t)(n + 8);
+	memcpy(op.data, &mark, sizeof(mark));
+	op.data_len = sizeof(mark);
+	op.comment = state->service->key;
+	return op;
+}
+
+static struct ruleset_op
+op_backend(const struct rs_frontend *fe, const struct rs_state *state,
+    const struct rs_backend *backend, bool is_delete)
+{
+	bool is_direct = state->class == SLOTS_CLASS_DIRECT;
+	struct ruleset_op op = {
+		.set = is_direct ? RULESET_SET_DIRECT : RULESET_SET_BACKENDS,
+		.is_delete = is_delete,
+		.family = fe->key.family,
+		.class = state->class,
+		.shard = (uint16_t)(state->number / RULESET_SHARD_NUMBERS),
+		.key_len = sizeof(uint32_t),
+	};
+	uint32_t key = is_direct ? rs_service_mark(state)
+				 : rs_backend_id(state, backend->index);
+	size_t n = addr_len_b(&fe->address->addr);
+
+	memcpy(op.key, &key, sizeof(key));
+	memcpy(op.data, backend->addr, n);
+	op.data[n] = (uint8_t)(backend->port >> 8);
+	op.data[n + 1] = (uint8_t)backend->port;
+	op.data_len = (uint8_t)(n + 4);
+	return op;
+}
+
+static struct ruleset_op
+op_slot(const struct rs_state *state, uint32_t slot, bool is_delete)
+{
+	struct ruleset_op op = { .set = RULESET_SET_SLOTS,
+		.is_delete = is_delete,
+		.class = state->class,
+		.shard = (uint16_t)(state->number / RULESET_SHARD_NUMBERS),
+		.key_len = 2 * sizeof(uint32_t) };
+	uint32_t mark = rs_service_mark(state);
+	uint32_t id = rs_backend_id(state, state->slots[slot]);
+
+	memcpy(op.key, &mark, sizeof(mark));
+	memcpy(op.key + sizeof(mark), &slot, sizeof(slot));
+	memcpy(op.data, &id, sizeof(id));
+	op.data_len = sizeof(id);
+	return op;
+}
+
+/* The slots of `a` that `b` has not, or has otherwise. */
+static void
+emit_slots(const struct emit *emit, const struct rs_state *a,
+    const struct rs_state *b, bool is_delete)
+{
+	size_t n_slots = a ? slots_count(a->class) : 0;
+	bool is_same = is_same_place(a, b);
+
+	for (uint32_t slot = 0; slot < n_slots; slot++) {
+		struct ruleset_op op;
+
+		if (a->slots[slot] == SLOTS_NO_BACKEND ||
+		    (is_same && a->slots[slot] == b->slots[slot]))
+			continue;
+		op = op_slot(a, slot, is_delete);
+		emit->fn(emit->arg, &op);
+	}
+}
+
+static void
+emit_backends(const struct emit *emit, const struct rs_frontend *fe,
+    const struct rs_state *a, const struct rs_state *b, bool is_delete)
+{
+	size_t n = a ? a->n_backends : 0;
+	bool is_same = is_same_place(a, b);
+	size_t at = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		const struct rs_backend *backend = &a->backends[i];
+		struct ruleset_op op;
+
+		while (is_same && at < b->n_backends &&
+		    rs_backend_cmp(&b->backends[at], backend) < 0)
+			at++;
+		if (is_same && at < b->n_backends &&
+		    rs_backend_cmp(&b->backends[at], backend) == 0 &&
+		    (a->class == SLOTS_CLASS_DIRECT ||
+			b->backends[at].index == backend->index)) {
+			at++;
+			continue;
+		}
+		op = op_backend(fe, a, backend, is_delete);
+		emit->fn(emit->arg, &op);
+	}
+}
+
+static void
+emit_svc(const struct emit *emit, const struct rs_frontend *fe,
+    const struct rs_state *a, const struct rs_state *b, bool is_delete)
+{
+	struct ruleset_op op;
+
+	if (!a || (is_same_place(a, b) && a->service == b->service))
+		return;
+	op = op_svc(fe, a, is_delete);
+	emit->fn(emit->arg, &op);
+}
+
+static void
+del_svc(const struct emit *emit, const struct rs_frontend *fe)
+{
+	emit_svc(emit, fe, fe->have, fe->want, true);
+}
+
+static void
+del_slots(const struct emit *emit, const struct rs_frontend *fe)
+{
+	emit_slots(emit, fe->have, fe->want, true);
+}
+
+static void
+del_backends(const struct emit *emit, const struct rs_frontend *fe)
+{
+	emit_backends(emit, fe, fe->have, fe->want, true);
+}
+
+static void
+add_backends(const struct emit *emit, const struct rs_frontend *fe)
+{
+	emit_backends(emit, fe, fe->want, fe->have, false);
+}
+
+static void
+add_slots(const struct emit *emit, const struct rs_frontend *fe)
+{
+	emit_slots(emit, fe->want, fe->have, false);
+}
+
+static void
+add_svc(const struct emit *emit, const struct rs_frontend *fe)
+{
+	emit_svc(emit, fe, fe->want, fe->have, false);
+}
+
+static const pass_fn del_passes[] = { del_svc, del_slots, del_backends };
+static const pass_fn add_passes[] = { add_backends, add_slots, add_svc };
+
+static size_t
+weight_of(const struct rs_state *state)
+{
+	if (!state)
+		return 0;
+	return slots_count(state->class) + state->n_backends + 2;
+}
+
+static void
+touch_address(struct ruleset *rs, const struct rs_frontend *fe)
+{
+	int delta = (fe->want != NULL) - (fe->have != NULL);
+
+	if (delta == 0)
+		return;
+	fe->address->delta += delta;
+	rs_address_touch(rs, fe->address);
+}
+
+size_t
+ruleset_begin(struct ruleset *rs, size_t max_services, size_t max_elements)
+{
+	struct rs_frontend *fe;
+	size_t n_services = 0;
+	size_t n_elements = 0;
+	size_t n_frontends = 0;
+	uint32_t stage = 0;
+
+	TAILQ_FOREACH (fe, &rs->dirty, dirty) {
+		if (n_services == 0 || fe->stage != stage) {
+			if (n_services > 0 &&
+			    (n_services >= max_services ||
+				n_elements >= max_elements))
+				break;
+			stage = fe->stage;
+			n_services++;
+		}
+		n_elements += weight_of(fe->have) + weight_of(fe->want);
+		touch_address(rs, fe);
+		n_frontends++;
+	}
+	rs->picked_end = fe;
+	return n_frontends;
+}
+
+static void
+run_passes(const struct ruleset *rs, const pass_fn *passes, size_t n,
+    const struct emit *emit)
+{
+	for (size_t i = 0; i < n; i++) {
+		const struct rs_frontend *fe;
+
+		for (fe = TAILQ_FIRST(&rs->dirty); fe != rs->picked_end;
+		     fe = TAILQ_NEXT(fe, dirty))
+			passes[i](emit, fe);
+	}
+}
+
+static bool
+is_address_wanted(const struct rs_address *address)
+{
+	return address->n_frontends + (size_t)address->delta > 0;
+}
+
+static void
+emit_addresses(const struct ruleset *rs, const struct emit *emit,
+    bool is_delete)
+{
+	const struct rs_address *address;
+
+	STAILQ_FOREACH (address, &rs->touched, touched) {
+		bool is_wanted = is_address_wanted(address);
+		struct ruleset_op op;
+
+		if (is_wanted == address->is_owned || is_wanted == is_delete)
+			continue;
+		op = rs_op_eip(&address->addr, is_delete);
+		emit->fn(emit->arg, &op);
+	}
+}
+
+static void
+emit_shards(struct ruleset *rs, const struct emit *emit)
+{
+	const struct rs_frontend *fe;
+
+	for (fe = TAILQ_FIRST(&rs->dirty); fe != rs->picked_end;
+	     fe = TAILQ_NEXT(fe, dirty)) {
+		struct ruleset_op op = { .set = RULESET_SET_SHARD };
+
+		if (!fe->want || rs_shard_is_made(rs, fe->want))
+			continue;
+		op.class = fe->want->class;
+		op.shard = (uint16_t)(fe->want->number / RULESET_SHARD_NUMBERS);
+		emit->fn(emit->arg, &op);
+		rs_shard_get(rs, op.shard)->is_made[op.class] = true;
+	}
+}
+
+void
+ruleset_diff(struct ruleset *rs, ruleset_op_fn fn, void *arg)
+{
+	struct emit emit = { .fn = fn, .arg = arg };
+
+	emit_shards(rs, &emit);
+	for (size_t i = 0; i < rs->garbage.n; i++)
+		fn(arg, &rs->garbage.v[i]);
+	run_passes(rs, del_passes, ARRAY_LEN(del_passes), &emit);
+	emit_addresses(rs, &emit, true);
+	run_passes(rs, add_passes, ARRAY_LEN(add_passes), &emit);
+	emit_addresses(rs, &emit, false);
+}
+
+static void
+push_flush(struct ruleset *rs, uint32_t mark, uint32_t mask,
+    bool is_unreplied_only)
+{
+	struct ruleset_flush flush = { .mark = RULESET_MARK_OURS | mark,
+		.mask = mask,
+		.is_unreplied_only = is_unreplied_only };
+
+	vec_push(&rs->flushes, flush);
+}
+
+static uint32_t
+direct_mark(uint32_t number)
+{
+	return (uint32_t)SLOTS_CLASS_DIRECT << RULESET_MARK_CLASS_SHIFT |
+	    number;
+}
+
+/* Every flow of the frontend under its number, as it may be marked. */
+static void
+flush_frontend(struct ruleset *rs, const struct rs_state *have,
+    bool is_unreplied_only)
+{
+	if (have->eras & RS_ERA_SLOTS)
+		push_flush(rs, have->number << RULESET_ID_SHIFT,
+		    RULESET_FLUSH_FRONTEND, is_unreplied_only);
+	if (have->eras & RS_ERA_DIRECT)
+		push_flush(rs, direct_mark(have->number), RULESET_FLUSH_BACKEND,
+		    is_unreplied_only);
+}
+
+/* As above, and nobody gets the number before it is done. */
+static void
+flush_number(struct ruleset *rs, const struct rs_state *have,
+    bool is_unreplied_only)
+{
+	size_t n = rs->flushes.n;
+
+	flush_frontend(rs, have, is_unreplied_only);
+	if (rs->flushes.n == n)
+		return;
+	rs_number_ref(rs, have->number);
+	rs->flushes.v[rs->flushes.n - 1].frees_number = true;
+	rs->flushes.v[rs->flushes.n - 1].number = have->number;
+}
+
+/* Established TCP lives on; anything else would stay with a backend that is
+ * gone for as long as it talks. */
+static void
+flush_backends(struct ruleset *rs, const struct rs_frontend *fe)
+{
+	const struct rs_state *have = fe->have;
+	struct rs_state *want = fe->want;
+	bool is_tcp = fe->key.protocol == IP_PROTOCOL_TCP;
+	bool is_direct_gone = false;
+	uint8_t gone[SLOTS_BACKENDS_MAX];
+	size_t n_gone = 0;
+	size_t at = 0;
+
+	for (size_t i = 0; i < have->n_backends; i++) {
+		const struct rs_backend *backend = &have->backends[i];
+
+		while (at < want->n_backends &&
+		    rs_backend_cmp(&want->backends[at], backend) < 0)
+			at++;
+		if (at < want->n_backends &&
+		    rs_backend_cmp(&want->backends[at], backend) == 0)
+			continue;
+		if (n_gone == SLOTS_BACKENDS_MAX)
+			break;
+		gone[n_gone++] = backend->index;
+		if (have->direct_index == SLOTS_NO_BACKEND ||
+		    have->direct_index == backend->index)
+			is_direct_gone = true;
+	}
+	if (n_gone == 0)
+		return;
+	if (n_gone == have->n_backends) {
+		flush_frontend(rs, have, is_tcp);
+		return;
+	}
+	for (size_t i = 0; i < n_gone; i++)
+		push_flush(rs,
+		    have->number << RULESET_ID_SHIFT | (uint32_t)gone[i],
+		    RULESET_FLUSH_BACKEND, is_tcp);
+	if (!(have->eras & RS_ERA_DIRECT) || !is_direct_gone)
+		return;
+	push_flush(rs, direct_mark(have->number), RULESET_FLUSH_BACKEND, is_tcp);
+	if (want->class != SLOTS_CLASS_DIRECT)
+		want->eras &= (uint8_t)~RS_ERA_DIRECT;
+}
+
+static void
+flush_change(struct ruleset *rs, const struct rs_frontend *fe)
+{
+	const struct rs_state *have = fe->have;
+	const struct rs_state *want = fe->want;
+
+	if (!have)
+		return;
+	if (!want || want->service != have->service)
+		flush_number(rs, have, false);
+	else if (want->number != have->number)
+		flush_number(rs, have, fe->key.protocol == IP_PROTOCOL_TCP);
+	else
+		flush_backends(rs, fe);
+}
+
+static void
+finish_addresses(struct ruleset *rs)
+{
+	struct rs_address *address;
+
+	while ((address = STAILQ_FIRST(&rs->touched))) {
+		bool is_wanted = is_address_wanted(address);
+
+		STAILQ_REMOVE_HEAD(&rs->touched, touched);
+		if (is_wanted != address->is_owned)
+			vec_push(&rs->moved,
+			    (struct ruleset_moved){ .addr = address->addr,
+				.is_owned = is_wanted });
+		address->n_frontends += (size_t)address->delta;
+		address->delta = 0;
+		address->is_owned = is_wanted;
+		address->is_touched = false;
+		rs_address_prune(rs, address);
+	}
+}
+
+void
+ruleset_done(struct ruleset *rs)
+{
+	struct rs_frontend *fe;
+
+	vec_clear(&rs->garbage);
+	while ((fe = TAILQ_FIRST(&rs->dirty)) != rs->picked_end) {
+		flush_change(rs, fe);
+		TAILQ_REMOVE(&rs->dirty, fe, dirty);
+		rs_frontend_drop_have(rs, fe);
+		fe->have = fe->want;
+		fe->want = NULL;
+		fe->is_staged = false;
+		rs_frontend_prune(rs, fe);
+	}
+	finish_addresses(rs);
+	rs->picked_end = NULL;
+}

@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * ruleset_impl: what the files of the rule set share: ruleset.c keeps the
+ * objects and stages, ruleset_number.c gives out numbers, ruleset_diff.c
+ * compares, ruleset_load.c reads back.  For nobody else.
+ */
+#ifndef EIPD_PLAN_RULESET_IMPL_H
+#define EIPD_PLAN_RULESET_IMPL_H
+
+#include <sys/queue.h>
+
+/* The table of a hash never shrinks the process: mem_alloc() does not fail. */
+#define uthash_malloc(size_b) mem_alloc(size_b)
+#include <uthash.h>
+
+#include "base/mem.h"
+#include "base/vec.h"
+#include "plan/ruleset.h"
+
+enum { RS_NO_NUMBER = UINT32_MAX };
+
+/* How flows of a number may be marked, ERA_DIRECT: the service mark itself. */
+enum { RS_ERA_SLOTS = 1, RS_ERA_DIRECT = 2 };
+
+/* Compared and hashed as octets: no padding. */
+struct rs_key {
+	uint8_t family;
+	uint8_t protocol;
+	uint16_t port;
+	uint8_t addr[16];
+};
+_Static_assert(sizeof(struct rs_key) == 20, "no padding");
+
+struct rs_backend {
+	uint8_t addr[16]; /* of the frontend's family */
+	uint16_t port;
+	uint8_t index;
+};
+
+/* One frontend as it is in the kernel, or as it should be. */
+struct rs_state {
+	struct rs_service *service;
+	struct rs_backend *backends; /* sorted */
+	uint8_t *slots; /* backend index; SLOTS_NO_BACKEND: missing */
+	uint32_t number;
+	uint16_t n_backends;
+	uint8_t class;
+	uint8_t next_index; /* where the search for a free one starts */
+	uint8_t direct_index; /* of RS_ERA_DIRECT; SLOTS_NO_BACKEND: unknown */
+	uint8_t eras;
+	bool is_masqueraded;
+	bool is_counted; /* in the use of its shard */
+};
+
+struct rs_address {
+	struct addr addr;
+	bool is_owned; /* in the kernel's set */
+	bool is_touched;
+	int delta; /* of n_frontends, in this transaction */
+	size_t n_frontends; /* in the kernel */
+	size_t n_refs; /* frontends, there or wanted */
+	STAILQ_ENTRY(rs_address) touched;
+	UT_hash_handle hh;
+};
+
+struct rs_frontend {
+	struct rs_key key;
+	bool is_staged; /* `want` (NULL: remove) differs from `have` */
+	bool is_listed; /* seen by the staging that runs */
+	uint32_t stage; /* those of one Service go together */
+	struct rs_state *have;
+	struct rs_state *want;
+	struct rs_address *address;
+	struct rs_service *service; /* whose list it is in, by its target */
+	LIST_ENTRY(rs_frontend) sibling;
+	TAILQ_ENTRY(rs_frontend) dirty;
+	UT_hash_handle hh;
+};
+
+struct rs_service {
+	char *key;
+	size_t n_refs; /* states */
+	LIST_HEAD(, rs_frontend) frontends;
+	UT_hash_handle hh;
+};
+
+struct rs_shard {
+	uint8_t refs[RULESET_SHARD_NUMBERS]; /* states and quarantine */
+	uint16_t n_free;
+	uint16_t n_used[SLOTS_CLASS__COUNT];
+	bool is_made[SLOTS_CLASS__COUNT];
+};
+
+TAILQ_HEAD(rs_dirty, rs_frontend);
+
+struct ruleset {
+	struct rs_service *services;
+	struct rs_frontend *frontends;
+	struct rs_address *addresses;
+	VEC(struct rs_shard *) shards;
+	size_t first_free[SLOTS_CLASS__COUNT]; /* no room in shards before */
+	struct rs_dirty dirty;
+	STAILQ_HEAD(, rs_address) touched;
+	struct rs_frontend *picked_end; /* first dirty one not picked */
+	uint32_t stage;
+	bool is_loaded;
+	VEC(struct ruleset_op) garbage;
+	VEC(struct ruleset_flush) flushes;
+	VEC(struct ruleset_moved) moved;
+	VEC(struct rs_frontend *) by_number; /* while loading */
+	VEC(uint16_t) weights; /* scratch */
+};
+
+/* ruleset.c */
+struct rs_frontend *rs_frontend_get(struct ruleset *rs,
+    const struct rs_key *key);
+void rs_frontend_prune(struct ruleset *rs, struct rs_frontend *fe);
+/* Puts it in the list of the Service of its target, or in none. */
+void rs_frontend_retarget(struct rs_frontend *fe);
+void rs_frontend_stage(struct ruleset *rs, struct rs_frontend *fe,
+    struct rs_state *want);
+void rs_frontend_unstage(struct ruleset *rs, struct rs_frontend *fe);
+void rs_frontend_drop_have(struct ruleset *rs, struct rs_frontend *fe);
+struct rs_service *rs_service_get(struct ruleset *rs, const char *key);
+void rs_service_prune(struct ruleset *rs, struct rs_service *service);
+struct rs_state *rs_state_new(struct rs_service *service, uint32_t number,
+    unsigned int class, bool is_masqueraded);
+/* Gives number, shard use and Service back. */
+void rs_state_free(struct ruleset *rs, struct rs_state *state);
+bool rs_state_eq(const struct rs_state *a, const struct rs_state *b);
+int rs_backend_cmp(const struct rs_backend *a, const struct rs_backend *b);
+void rs_address_touch(struct ruleset *rs, struct rs_address *address);
+/* Frees it if nothing needs it. */
+void rs_address_prune(struct ruleset *rs, struct rs_address *address);
+
+/* ruleset_number.c */
+struct rs_shard *rs_shard_get(struct ruleset *rs, size_t at);
+bool rs_shard_is_made(const struct ruleset *rs, const struct rs_state *state);
+/* A number with room for the class, RS_NO_NUMBER if there is none. */
+uint32_t rs_number_find(struct ruleset *rs, unsigned int class);
+bool rs_number_has_room(struct ruleset *rs, uint32_t number,
+    unsigned int class);
+void rs_number_ref(struct ruleset *rs, uint32_t number);
+void rs_number_unref(struct ruleset *rs, uint32_t number);
+void rs_count(struct ruleset *rs, struct rs_state *state);
+void rs_uncount(struct ruleset *rs, struct rs_state *state);
+uint32_t rs_service_mark(const struct rs_state *state);
+uint32_t rs_backend_id(const struct rs_state *state, unsigned int index);
+
+/* ruleset_diff.c */
+struct ruleset_op rs_op_eip(const struct addr *addr, bool is_delete);
+
+#endif

@@ -1,0 +1,340 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * ruleset_load: what the kernel has, element by element, against what is
+ * wanted.  Anything may be in there: a table is open to every administrator.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "plan/ruleset_impl.h"
+
+/* What was there is wanted from now on, unless something newer is. */
+static void
+forget_kernel(struct ruleset *rs)
+{
+	struct rs_address *address;
+	struct rs_address *next;
+
+	rs->stage++;
+	for (struct rs_frontend *fe = rs->frontends; fe; fe = fe->hh.next) {
+		struct rs_state *have = fe->have;
+
+		if (!have)
+			continue;
+		if (fe->is_staged) {
+			rs_frontend_drop_have(rs, fe);
+			continue;
+		}
+		fe->have = NULL;
+		rs_frontend_stage(rs, fe, have);
+		rs->stage++;
+	}
+	HASH_ITER (hh, rs->addresses, address, next) {
+		address->is_owned = false;
+		address->is_touched = false;
+		address->delta = 0;
+		address->n_frontends = 0;
+		rs_address_prune(rs, address);
+	}
+	STAILQ_INIT(&rs->touched);
+	for (size_t i = 0; i < rs->shards.n; i++)
+		memset(rs->shards.v[i]->is_made, 0,
+		    sizeof(rs->shards.v[i]->is_made));
+	vec_clear(&rs->garbage);
+	rs->picked_end = NULL;
+}
+
+void
+ruleset_load_begin(struct ruleset *rs)
+{
+	forget_kernel(rs);
+	vec_clear(&rs->by_number);
+}
+
+void
+ruleset_load_shard(struct ruleset *rs, unsigned int class, unsigned int shard)
+{
+	if (shard < RULESET_SHARDS_MAX && slots_count(class) > 0)
+		rs_shard_get(rs, shard)->is_made[class] = true;
+}
+
+static struct rs_frontend *
+by_number(const struct ruleset *rs, uint32_t number)
+{
+	return number < rs->by_number.n ? rs->by_number.v[number] : NULL;
+}
+
+static uint32_t
+get_u32(const uint8_t *p)
+{
+	uint32_t v;
+
+	memcpy(&v, p, sizeof(v));
+	return v;
+}
+
+/* What pads a key or data to four octets. */
+static bool
+is_zero(const uint8_t *p, size_t n)
+{
+	while (n > 0 && p[n - 1] == 0)
+		n--;
+	return n == 0;
+}
+
+static bool
+is_class(unsigned int class)
+{
+	return class == SLOTS_CLASS_NONE || class == SLOTS_CLASS_DIRECT ||
+	    slots_count(class) > 0;
+}
+
+/* NULL unless the mark is one that we could have made and nobody has it. */
+static struct rs_state *
+state_of_mark(struct ruleset *rs, uint32_t mark, const char *comment)
+{
+	uint32_t number = mark & RULESET_MARK_NUMBER;
+	unsigned int class = (mark & RULESET_MARK_CLASS) >>
+	    RULESET_MARK_CLASS_SHIFT;
+	struct rs_state *state;
+
+	if ((mark & ~(uint32_t)(RULESET_MARK_MASQUERADE | RULESET_MARK_CLASS |
+		 RULESET_MARK_NUMBER)) != RULESET_MARK_OURS ||
+	    number >= RULESET_NUMBERS_MAX || !is_class(class) || !comment ||
+	    *comment == '\0' || by_number(rs, number))
+		return NULL;
+	if (slots_count(class) > 0 &&
+	    !rs_shard_get(rs, number / RULESET_SHARD_NUMBERS)->is_made[class])
+		return NULL;
+	rs_number_ref(rs, number);
+	state = rs_state_new(rs_service_get(rs, comment), number, class,
+	    (mark & RULESET_MARK_MASQUERADE) != 0);
+	rs_count(rs, state);
+	state->eras = RS_ERA_SLOTS | RS_ERA_DIRECT; /* who knows */
+	return state;
+}
+
+static bool
+load_svc(struct ruleset *rs, const struct ruleset_op *op)
+{
+	size_t n = op->family == FAMILY_IPV4 ? 4 : 16;
+	struct rs_key key = { .family = op->family };
+	struct rs_frontend *fe;
+	struct rs_state *state;
+
+	if (op->key_len != n + 8 || op->data_len != 4 ||
+	    !is_zero(op->key + n + 1, 3) || !is_zero(op->key + n + 6, 2))
+		return false;
+	memcpy(key.addr, op->key, n);
+	key.protocol = op->key[n];
+	key.port = (uint16_t)(op->key[n + 4] << 8 | op->key[n + 5]);
+	fe = rs_frontend_get(rs, &key);
+	state = fe->have ? NULL
+			 : state_of_mark(rs, get_u32(op->data), op->comment);
+	if (!state) {
+		rs_frontend_prune(rs, fe);
+		return false;
+	}
+	if (fe->want && fe->want->number == state->number) {
+		state->eras = fe->want->eras;
+		state->direct_index = fe->want->direct_index;
+	}
+	fe->have = state;
+	rs_frontend_retarget(fe);
+	while (rs->by_number.n <= state->number)
+		vec_push(&rs->by_number, NULL);
+	rs->by_number.v[state->number] = fe;
+	return true;
+}
+
+static bool
+load_backend(struct ruleset *rs, const struct ruleset_op *op)
+{
+	bool is_direct = op->set == RULESET_SET_DIRECT;
+	size_t n = op->family == FAMILY_IPV4 ? 4 : 16;
+	struct rs_backend backend = { 0 };
+	struct rs_frontend *fe;
+	struct rs_state *have;
+	uint32_t key;
+
+	if (op->key_len != 4 || op->data_len != n + 4 ||
+	    !is_zero(op->data + n + 2, 2))
+		return false;
+	key = get_u32(op->key);
+	fe = by_number(rs,
+	    is_direct ? key & RULESET_MARK_NUMBER
+		      : (key & RULESET_ID_NUMBER) >> RULESET_ID_SHIFT);
+	have = fe ? fe->have : NULL;
+	if (!have || fe->key.family != op->family)
+		return false;
+	backend.index = is_direct ? 0 : (uint8_t)key;
+	if (is_direct) {
+		if (have->class != SLOTS_CLASS_DIRECT ||
+		    key != rs_service_mark(have))
+			return false;
+	} else if (have->class != op->class ||
+	    have->number / RULESET_SHARD_NUMBERS != op->shard ||
+	    backend.index == SLOTS_NO_BACKEND ||
+	    key != rs_backend_id(have, backend.index)) {
+		return false;
+	}
+	memcpy(backend.addr, op->data, n);
+	backend.port = (uint16_t)(op->data[n] << 8 | op->data[n + 1]);
+	if ((have->n_backends & (have->n_backends - 1)) == 0)
+		have->backends = mem_resize(have->backends,
+		    have->n_backends ? 2 * (size_t)have->n_backends : 1,
+		    sizeof(*have->backends));
+	have->backends[have->n_backends++] = backend;
+	return true;
+}
+
+static bool
+load_slot(struct ruleset *rs, const struct ruleset_op *op)
+{
+	struct rs_frontend *fe;
+	struct rs_state *have;
+	uint32_t slot;
+	uint8_t index;
+
+	if (op->key_len != 8 || op->data_len != 4)
+		return false;
+	fe = by_number(rs, get_u32(op->key) & RULESET_MARK_NUMBER);
+	have = fe ? fe->have : NULL;
+	slot = get_u32(op->key + 4);
+	index = (uint8_t)get_u32(op->data);
+	if (!have || get_u32(op->key) != rs_service_mark(have) ||
+	    have->class != op->class ||
+	    have->number / RULESET_SHARD_NUMBERS != op->shard ||
+	    slot >= slots_count(have->class) || index == SLOTS_NO_BACKEND ||
+	    get_u32(op->data) != rs_backend_id(have, index))
+		return false;
+	have->slots[slot] = index;
+	return true;
+}
+
+static bool
+load_eip(struct ruleset *rs, const struct ruleset_op *op)
+{
+	struct rs_address *address;
+	struct addr addr;
+
+	if (op->key_len != (op->family == FAMILY_IPV4 ? 4 : 16))
+		return false;
+	addr = addr_from_bytes(op->family, op->key);
+	HASH_FIND(hh, rs->addresses, &addr, sizeof(addr), address);
+	if (!address)
+		return false;
+	address->is_owned = true;
+	return true;
+}
+
+bool
+ruleset_load_element(struct ruleset *rs, const struct ruleset_op *op)
+{
+	struct ruleset_op garbage;
+	bool is_known = false;
+
+	switch (op->set) {
+	case RULESET_SET_EIP:
+		is_known = load_eip(rs, op);
+		break;
+	case RULESET_SET_SVC:
+		is_known = load_svc(rs, op);
+		break;
+	case RULESET_SET_DIRECT:
+	case RULESET_SET_BACKENDS:
+		is_known = load_backend(rs, op);
+		break;
+	case RULESET_SET_SLOTS:
+		is_known = load_slot(rs, op);
+		break;
+	case RULESET_SET_SHARD:
+	case RULESET_SET__COUNT:
+		return true;
+	}
+	if (is_known)
+		return true;
+	garbage = *op;
+	garbage.is_delete = true;
+	garbage.is_garbage = true;
+	garbage.comment = NULL;
+	vec_push(&rs->garbage, garbage);
+	return false;
+}
+
+static int
+cmp_loaded(const void *va, const void *vb)
+{
+	const struct rs_backend *a = va;
+	const struct rs_backend *b = vb;
+	int rc = rs_backend_cmp(a, b);
+
+	return rc != 0 ? rc : (int)a->index - (int)b->index;
+}
+
+static void
+finish_frontend(struct ruleset *rs, struct rs_frontend *fe)
+{
+	struct rs_state *have = fe->have;
+
+	if (have) {
+		if (have->n_backends > 1)
+			qsort(have->backends, have->n_backends,
+			    sizeof(*have->backends), cmp_loaded);
+		for (size_t i = 0; i < have->n_backends; i++)
+			have->next_index = (uint8_t)MAX(have->next_index,
+			    (have->backends[i].index + 1) % SLOTS_BACKENDS_MAX);
+		fe->address->n_frontends++;
+	}
+	if (fe->is_staged && fe->want && have && rs_state_eq(have, fe->want)) {
+		uint8_t next_index = fe->want->next_index;
+
+		rs_frontend_unstage(rs, fe);
+		have->next_index = next_index;
+	} else if (fe->is_staged && !fe->want && !have) {
+		rs_frontend_unstage(rs, fe);
+	} else if (!fe->is_staged && have && rs->is_loaded) {
+		rs->stage++;
+		rs_frontend_stage(rs, fe, NULL);
+	}
+	rs_frontend_prune(rs, fe);
+}
+
+void
+ruleset_load_end(struct ruleset *rs)
+{
+	struct rs_frontend *fe;
+	struct rs_frontend *next;
+
+	HASH_ITER (hh, rs->frontends, fe, next)
+		finish_frontend(rs, fe);
+	for (struct rs_address *address = rs->addresses; address;
+	     address = address->hh.next) {
+		if ((address->n_frontends > 0) != address->is_owned)
+			rs_address_touch(rs, address);
+	}
+	vec_fini(&rs->by_number);
+	rs->is_loaded = true;
+}
+
+void
+ruleset_load_abort(struct ruleset *rs)
+{
+	struct rs_frontend *fe;
+	struct rs_frontend *next;
+
+	HASH_ITER (hh, rs->frontends, fe, next) {
+		if (fe->have)
+			rs_frontend_drop_have(rs, fe);
+		rs_frontend_prune(rs, fe);
+	}
+	vec_clear(&rs->garbage);
+	vec_fini(&rs->by_number);
+}
+
+void
+ruleset_load_lost(struct ruleset *rs)
+{
+	forget_kernel(rs);
+	rs->is_loaded = true;
+}

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * file: the database as files: may it be used, is it still the same, set it
+ * aside.
+ *
+ * Nothing here opens the file: closing a second descriptor would drop
+ * SQLite's own POSIX locks.
+ */
+#ifndef EIPD_STORE_FILE_H
+#define EIPD_STORE_FILE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/err.h"
+#include "base/mono.h"
+
+enum {
+	FILE_PATH_B = 1024
+};
+
+/* A zeroed one means: no file. */
+struct file_id {
+	dev_t dev;
+	ino_t ino;
+};
+
+/* 0 if `path` is, or can become, a database that we may write; the reason
+ * with its remedy otherwise. */
+ATTR_NODISCARD int file_check(const char *path, struct err *err);
+
+bool file_exists(const char *path);
+/* -1: it does not exist. */
+int64_t file_size_b(const char *path);
+
+/* `suffix` is "" or "-wal". */
+struct file_id file_identify(const char *path, const char *suffix);
+bool file_id_same(const struct file_id *a, const struct file_id *b);
+
+/* Renames `path` and its -wal and -shm to PATH.corrupt-TIME...; `new_path`
+ * tells where. */
+ATTR_NODISCARD int file_set_aside(const char *path, wall_t now,
+    char new_path[FILE_PATH_B], struct err *err);
+
+#endif

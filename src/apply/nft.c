@@ -1,0 +1,343 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "apply/nft.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include <libmnl/libmnl.h>
+#include <linux/netfilter/nf_tables.h>
+#include <linux/netfilter/nfnetlink.h>
+#include <linux/netlink.h>
+
+#include "apply/nft_impl.h"
+#include "apply/nft_read.h"
+#include "base/mem.h"
+#include "sys/clock.h"
+#include "sys/log.h"
+
+enum {
+	/* Of one transaction: the longest commit stays near 20 ms. */
+	CHUNK_SERVICES = 500,
+	CHUNK_B = 2 << 20,
+	ELEMENT_B = 40, /* of a slot, about */
+	BUFFER_KEPT_B = 1 << 20,
+	FLUSH_US = 5000,
+	/* So often refused with a fresh shadow: the table is beyond repair. */
+	REFUSED_MAX = 2,
+};
+
+int
+nft_new(struct nft **out, struct err *err)
+{
+	struct nft *nft = mem_new(struct nft);
+	int rc = nl_open(NETLINK_NETFILTER, &nft->nl, err);
+
+	if (rc == 0)
+		rc = local_routes_new(&nft->routes, err);
+	if (rc == 0)
+		rc = conntrack_new(&nft->conntrack, err);
+	if (rc < 0)
+		goto fail;
+	rc = nft_read_generation(nft->nl, &nft->generation);
+	if (rc == -EPERM) {
+		err_set(err, rc,
+		    "nft: not permitted; give the process CAP_NET_ADMIN");
+		goto fail;
+	}
+	if (rc < 0) {
+		err_set(err, rc,
+		    "nft: the kernel has no nf_tables (%s); load the module "
+		    "nf_tables",
+		    strerror(-rc));
+		goto fail;
+	}
+	nft->rs = ruleset_new();
+	nft->sums = nft_sums_new();
+	nft->is_stale = true;
+	*out = nft;
+	return 0;
+fail:
+	nft_free(nft);
+	return rc;
+}
+
+void
+nft_free(struct nft *nft)
+{
+	if (!nft)
+		return;
+	nl_close(nft->nl);
+	local_routes_free(nft->routes);
+	conntrack_free(nft->conntrack);
+	nft_sums_free(nft->sums);
+	ruleset_free(nft->rs);
+	nft_batch_fini(&nft->batch);
+	free(nft);
+}
+
+void
+nft_each_service(const struct nft *nft,
+    void (*fn)(void *arg, const char *key, const struct frontend *frontends,
+	size_t n_frontends),
+    void *arg)
+{
+	ruleset_each_service(nft->rs, fn, arg);
+}
+
+int
+nft_stage(struct nft *nft, const char *key, const struct frontend *frontends,
+    size_t n, struct err *err)
+{
+	return ruleset_stage(nft->rs, key, frontends, n, err);
+}
+
+const struct nft_stats *
+nft_stats(const struct nft *nft)
+{
+	return &nft->stats;
+}
+
+static int
+explain(const struct nft *nft, const struct nl_refusal *refusal,
+    struct err *err)
+{
+	unsigned int type = refusal->type & 0xff;
+	int rc = refusal->code;
+
+	if (rc == -EPERM)
+		return err_set(err, rc,
+		    "nft: not permitted; another program owns table inet "
+		    "%s, or CAP_NET_ADMIN is missing",
+		    NFT_TABLE);
+	if (rc == -EMSGSIZE)
+		return err_set(err, rc,
+		    "nft: %zu octets do not fit the socket; raise "
+		    "net.core.wmem_max or give the process CAP_NET_ADMIN in "
+		    "the first user namespace",
+		    nft->batch.buf.n);
+	if (refusal->seq != 0 && (rc == -ENOENT || rc == -EOPNOTSUPP) &&
+	    (type == NFT_MSG_NEWRULE || type == NFT_MSG_NEWCHAIN ||
+		type == NFT_MSG_NEWSET))
+		return err_set(err, rc,
+		    "nft: the kernel lacks something the rules need (%s); "
+		    "load the modules nf_conntrack, nf_nat, nft_ct, nft_nat, "
+		    "nft_masq, nft_hash, nft_fib_inet and nft_reject_inet",
+		    strerror(-rc));
+	return err_set(err, rc,
+	    "nft: transaction of %zu elements refused: %s%s%s (message %u); "
+	    "it is repeated from a fresh reading",
+	    nft->batch.n_elements, strerror(-rc),
+	    refusal->text[0] ? ", " : "", refusal->text, type);
+}
+
+int
+nft_send(struct nft *nft, struct err *err)
+{
+	struct nl_refusal refusal;
+	mono_t begin = clock_mono();
+	int rc = nft_batch_commit(&nft->batch, &refusal);
+
+	nft->stats.last_commit_us = clock_mono() - begin;
+	if (rc < 0) {
+		nft->stats.errors++;
+		nft->is_stale = true;
+		/* These say nothing about the table. */
+		if (rc != -ENOMEM && rc != -ENOBUFS && rc != -EPERM &&
+		    rc != -EMSGSIZE)
+			nft->n_refused++;
+		return explain(nft, &refusal, err);
+	}
+	/* Each transaction counts one, and 0 is skipped. */
+	if (++nft->generation == 0)
+		nft->generation = 1;
+	nft->n_refused = 0;
+	nft->stats.commits++;
+	nft->stats.operations += nft->batch.n_elements;
+	if (nft->batch.buf.cap_b > BUFFER_KEPT_B)
+		nft_batch_fini(&nft->batch);
+	return 0;
+}
+
+static void
+on_op(void *arg, const struct ruleset_op *op)
+{
+	struct nft *nft = arg;
+	struct nft_element element = { .key = op->key, .key_len = op->key_len };
+	struct nft_sum *sum;
+
+	if (op->set == RULESET_SET_SHARD) {
+		nft_table_make_shard(&nft->batch, op->class, op->shard, NULL);
+		nft_count_shard(nft, op->class, op->shard);
+		return;
+	}
+	sum = nft_sums_get(nft->sums, op);
+	element.set = nft_sum_name(sum);
+	if (!op->is_garbage)
+		nft_sum_apply(sum, op);
+	if (!op->is_delete) {
+		element.data = op->data_len ? op->data : NULL;
+		element.data_len = op->data_len;
+		element.comment = op->comment;
+	}
+	nft_batch_element(&nft->batch,
+	    op->is_delete ? NFT_MSG_DELSETELEM : NFT_MSG_NEWSETELEM, &element);
+}
+
+/* The kernel raises a limit at the end of a transaction: it goes ahead. */
+static int
+make_room(struct nft *nft, size_t n_new, struct err *err)
+{
+	const struct {
+		enum ruleset_set set;
+		uint32_t *sizes;
+	} rows[] = {
+		{ RULESET_SET_EIP, nft->sizes.eip },
+		{ RULESET_SET_SVC, nft->sizes.svc },
+		{ RULESET_SET_DIRECT, nft->sizes.direct },
+	};
+	bool is_needed = false;
+
+	nft_batch_begin(&nft->batch, nft->nl);
+	for (size_t i = 0; i < ARRAY_LEN(rows) * 2; i++) {
+		unsigned int v6 = i % 2;
+		uint32_t *size = &rows[i / 2].sizes[v6];
+		struct ruleset_op op = { .set = rows[i / 2].set,
+			.family = v6 ? FAMILY_IPV6 : FAMILY_IPV4 };
+		size_t want =
+		    (size_t)nft_sums_get(nft->sums, &op)->count + n_new;
+
+		if (want <= *size)
+			continue;
+		*size = (uint32_t)MIN(want * 2, UINT32_MAX / 4);
+		nft_table_grow(&nft->batch, op.set, op.family, *size);
+		is_needed = true;
+	}
+	return is_needed ? nft_send(nft, err) : 0;
+}
+
+/* Conntrack and routes follow what the kernel has now. */
+static void
+take_results(struct nft *nft)
+{
+	const struct ruleset_flush *flushes;
+	const struct ruleset_moved *moved;
+	size_t n;
+
+	ruleset_done(nft->rs);
+	flushes = ruleset_flushes(nft->rs, &n);
+	conntrack_queue(nft->conntrack, flushes, n);
+	ruleset_clear_flushes(nft->rs);
+	moved = ruleset_moved(nft->rs, &n);
+	for (size_t i = 0; i < n; i++)
+		local_routes_want(nft->routes, &moved[i].addr,
+		    moved[i].is_owned);
+	ruleset_clear_moved(nft->rs);
+}
+
+/* A new table in place of the old one, with everything, at one instant. */
+static int
+commit_new_table(struct nft *nft, struct err *err)
+{
+	int rc;
+
+	ruleset_begin(nft->rs, SIZE_MAX, SIZE_MAX);
+	nft_sums_clear(nft->sums);
+	nft->sizes = nft_sizes_for(nft);
+	nft_batch_begin(&nft->batch, nft->nl);
+	nft_table_delete(&nft->batch);
+	nft_table_make(&nft->batch, &nft->sizes, NULL);
+	ruleset_diff(nft->rs, on_op, nft);
+	rc = nft_send(nft, err);
+	if (rc < 0)
+		return rc;
+	nft->must_replace = false;
+	take_results(nft);
+	return 0;
+}
+
+static int
+commit_chunk(struct nft *nft, struct err *err)
+{
+	size_t max_b = MIN(CHUNK_B, nl_batch_max_b(nft->nl));
+	size_t n = ruleset_begin(nft->rs, CHUNK_SERVICES, max_b / ELEMENT_B);
+	int rc = make_room(nft, n, err);
+
+	if (rc < 0)
+		return rc;
+	nft_batch_begin(&nft->batch, nft->nl);
+	ruleset_diff(nft->rs, on_op, nft);
+	if (nft->batch.n_elements > 0)
+		rc = nft_send(nft, err);
+	if (rc < 0)
+		return rc;
+	take_results(nft);
+	return 0;
+}
+
+int
+nft_commit(struct nft *nft, struct err *err)
+{
+	int rc;
+
+	if (nft->is_stale) {
+		rc = nft_load(nft, err);
+		if (rc < 0)
+			return rc;
+	}
+	if (nft->n_refused >= REFUSED_MAX && !nft->must_replace) {
+		log_warn("nft: table refused changes times=%u, it is made anew",
+		    nft->n_refused);
+		ruleset_load_lost(nft->rs);
+		nft->must_replace = true;
+	}
+	if (nft->must_replace) {
+		rc = commit_new_table(nft, err);
+		if (rc < 0)
+			return rc;
+		nft->stats.restored++;
+	}
+	while (ruleset_is_dirty(nft->rs)) {
+		rc = commit_chunk(nft, err);
+		if (rc < 0)
+			return rc;
+	}
+	rc = local_routes_commit(nft->routes, err);
+	(void)conntrack_step(nft->conntrack, FLUSH_US, nft->rs);
+	return rc;
+}
+
+bool
+nft_flush_flows(struct nft *nft, int64_t budget_us)
+{
+	return conntrack_step(nft->conntrack, budget_us, nft->rs);
+}
+
+int
+nft_remove_all(struct nft *nft, struct err *err)
+{
+	enum nft_table_state state;
+	int rc = nft_read_table(nft->nl, &state);
+
+	if (rc < 0)
+		return err_set(err, rc, "nft: reading table: %s",
+		    strerror(-rc));
+	if (state != NFT_TABLE_STATE_ABSENT) {
+		nft_batch_begin(&nft->batch, nft->nl);
+		nft_table_delete(&nft->batch);
+		rc = nft_send(nft, err);
+		if (rc < 0)
+			return rc;
+	}
+	/* It went as a whole; what is left is to forget its flows. */
+	ruleset_stage_none(nft->rs);
+	ruleset_begin(nft->rs, SIZE_MAX, SIZE_MAX);
+	take_results(nft);
+	nft->is_stale = true;
+	rc = local_routes_load(nft->routes, err);
+	if (rc == 0)
+		rc = local_routes_commit(nft->routes, err);
+	(void)conntrack_step(nft->conntrack, FLUSH_US, nft->rs);
+	return rc;
+}

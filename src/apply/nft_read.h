@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * nft_read: table `inet eipd` as the kernel has it.
+ *
+ * Whatever is in there, reading it does no harm: an attribute that is not
+ * what we write makes its element unknown.
+ */
+#ifndef EIPD_APPLY_NFT_READ_H
+#define EIPD_APPLY_NFT_READ_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "apply/nft_table.h"
+#include "net/nl.h"
+#include "plan/ruleset.h"
+
+enum nft_table_state {
+	NFT_TABLE_STATE_ABSENT,
+	NFT_TABLE_STATE_FOREIGN, /* of another layout */
+	NFT_TABLE_STATE_OURS, /* by its comment */
+};
+
+/* All of these: negative errno as the kernel gave it; a dump that changed
+ * while it was read is read again a few times, then -EINTR. */
+ATTR_NODISCARD int nft_read_generation(struct nl *nl, uint32_t *out);
+ATTR_NODISCARD int nft_read_table(struct nl *nl, enum nft_table_state *out);
+/* `out` is a zeroed or finished shape. */
+ATTR_NODISCARD int nft_read_shape(struct nl *nl, struct nft_shape *out);
+/* `fn` gets each element of the set that `like` describes, with key, data and
+ * comment filled in. */
+ATTR_NODISCARD int nft_read_elements(struct nl *nl,
+    const struct ruleset_op *like, ruleset_op_fn fn, void *arg);
+
+#endif

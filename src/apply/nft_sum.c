@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "apply/nft_sum.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/vec.h"
+
+enum { NONE = -1 };
+
+struct nft_sums {
+	VEC(struct nft_sum) all;
+	int base[RULESET_SET__COUNT][2];
+	/* Of slots, IPv4 and IPv6 backends: the first of three in a row. */
+	VEC(int) shards[SLOTS_CLASS__COUNT];
+};
+
+static void
+push(struct nft_sums *sums, enum ruleset_set set, unsigned int family,
+    unsigned int class, unsigned int shard)
+{
+	vec_push(&sums->all,
+	    (struct nft_sum){ .like = { .set = set,
+				  .family = (uint8_t)family,
+				  .class = (uint8_t)class,
+				  .shard = (uint16_t)shard } });
+}
+
+void
+nft_sums_clear(struct nft_sums *sums)
+{
+	static const enum ruleset_set base[] = { RULESET_SET_EIP,
+		RULESET_SET_SVC, RULESET_SET_DIRECT, RULESET_SET_SHARD };
+
+	vec_clear(&sums->all);
+	for (size_t i = 0; i < SLOTS_CLASS__COUNT; i++)
+		vec_clear(&sums->shards[i]);
+	for (size_t i = 0; i < ARRAY_LEN(base); i++) {
+		for (unsigned int v6 = 0; v6 < 2; v6++) {
+			sums->base[base[i]][v6] = (int)sums->all.n;
+			push(sums, base[i], v6 ? FAMILY_IPV6 : FAMILY_IPV4, 0,
+			    0);
+		}
+	}
+}
+
+struct nft_sums *
+nft_sums_new(void)
+{
+	struct nft_sums *sums = mem_new(struct nft_sums);
+
+	nft_sums_clear(sums);
+	return sums;
+}
+
+void
+nft_sums_free(struct nft_sums *sums)
+{
+	if (!sums)
+		return;
+	vec_fini(&sums->all);
+	for (size_t i = 0; i < SLOTS_CLASS__COUNT; i++)
+		vec_fini(&sums->shards[i]);
+	free(sums);
+}
+
+static int
+shard_first(struct nft_sums *sums, unsigned int class, unsigned int shard)
+{
+	while (sums->shards[class].n <= shard)
+		vec_push(&sums->shards[class], NONE);
+	if (sums->shards[class].v[shard] == NONE) {
+		sums->shards[class].v[shard] = (int)sums->all.n;
+		push(sums, RULESET_SET_SLOTS, FAMILY_NONE, class, shard);
+		push(sums, RULESET_SET_BACKENDS, FAMILY_IPV4, class, shard);
+		push(sums, RULESET_SET_BACKENDS, FAMILY_IPV6, class, shard);
+	}
+	return sums->shards[class].v[shard];
+}
+
+struct nft_sum *
+nft_sums_get(struct nft_sums *sums, const struct ruleset_op *op)
+{
+	int at;
+
+	if (op->set == RULESET_SET_SLOTS)
+		at = shard_first(sums, op->class, op->shard);
+	else if (op->set == RULESET_SET_BACKENDS)
+		at = shard_first(sums, op->class, op->shard) +
+		    (op->family == FAMILY_IPV6 ? 2 : 1);
+	else
+		at = sums->base[op->set][op->family == FAMILY_IPV6];
+	return &sums->all.v[at];
+}
+
+struct nft_sum *
+nft_sums_at(struct nft_sums *sums, size_t at)
+{
+	return at < sums->all.n ? &sums->all.v[at] : NULL;
+}
+
+const char *
+nft_sum_name(struct nft_sum *sum)
+{
+	if (sum->name[0] == '\0')
+		nft_table_set_name(sum->like.set, sum->like.family,
+		    sum->like.class, sum->like.shard, sum->name);
+	return sum->name;
+}
+
+static uint64_t
+mix(uint64_t h, const void *data, size_t n)
+{
+	const uint8_t *p = data;
+
+	while (n > 0) {
+		uint64_t word = 0;
+		size_t step = MIN(n, sizeof(word));
+
+		memcpy(&word, p, step);
+		h = (h ^ word) * UINT64_C(0x9e3779b97f4a7c15);
+		h ^= h >> 32;
+		p += step;
+		n -= step;
+	}
+	return h;
+}
+
+uint64_t
+nft_sum_hash(const struct ruleset_op *op)
+{
+	uint64_t h = mix(op->key_len, op->key, op->key_len);
+
+	h = mix(h, op->data, op->data_len);
+	if (op->comment)
+		h = mix(h, op->comment, strlen(op->comment));
+	return h;
+}
+
+void
+nft_sum_apply(struct nft_sum *sum, const struct ruleset_op *op)
+{
+	uint64_t h = nft_sum_hash(op);
+
+	sum->sum += op->is_delete ? -h : h;
+	sum->count += op->is_delete ? -1 : 1;
+}

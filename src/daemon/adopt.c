@@ -1,0 +1,330 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * adopt: the start.  What the kernel carries and the database remembers is
+ * taken over as it is, before anything is planned; and what happens when the
+ * database cannot be used.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "apply/bgp_speaker.h"
+#include "apply/nft.h"
+#include "daemon/app.h"
+#include "model/lease.h"
+#include "model/world.h"
+#include "store/store.h"
+#include "sys/clock.h"
+#include "sys/log.h"
+#include "sys/loop.h"
+
+enum { STORE_RETRY_S = 10 };
+
+void
+adopt_database_failed(struct app *app, const struct err *err)
+{
+	snprintf(app->database_problem, sizeof(app->database_problem), "%s",
+	    err->text);
+	if (problems_set(app->problems, SEVERITY_ERROR, OBJECT__COUNT, NULL,
+		"database", err->text,
+		"nothing new is promised until it can be written; it is tried "
+		"every 10 s"))
+		log_err("database: %s", err->text);
+	if (!loop_timer_is_armed(app->store_timer))
+		loop_timer_arm(app->store_timer, STORE_RETRY_S * MONO_S);
+}
+
+static void
+database_works(struct app *app)
+{
+	app->database_problem[0] = '\0';
+	if (problems_clear(app->problems, "database"))
+		log_notice("database: usable again");
+}
+
+void
+adopt_remember_unsaved(struct app *app, const struct lease *lease)
+{
+	struct lease copy = *lease;
+
+	copy.cluster = mem_strdup(lease->cluster);
+	copy.ns = mem_strdup(lease->ns);
+	copy.name = mem_strdup(lease->name);
+	copy.uid = mem_strdup(lease->uid);
+	copy.pool = mem_strdup(lease->pool);
+	vec_push(&app->unsaved, copy);
+}
+
+static void
+forget_unsaved(struct app *app)
+{
+	struct lease *l;
+
+	VEC_FOREACH(l, &app->unsaved)
+	{
+		free((void *)(uintptr_t)l->cluster);
+		free((void *)(uintptr_t)l->ns);
+		free((void *)(uintptr_t)l->name);
+		free((void *)(uintptr_t)l->uid);
+		free((void *)(uintptr_t)l->pool);
+	}
+	vec_clear(&app->unsaved);
+}
+
+static bool
+is_row_held(const struct lease_table *table, const struct lease *lease)
+{
+	const struct lease *l;
+
+	for (l = lease_of_address(table, &lease->address); l;
+	     l = lease_next_of_address(l))
+		if (l->is_held && strcmp(l->name, lease->name) == 0 &&
+		    strcmp(l->ns, lease->ns) == 0 &&
+		    strcmp(l->cluster, lease->cluster) == 0)
+			return true;
+	return false;
+}
+
+/* All that was adopted while there was no database, in one transaction. */
+static void
+save_unsaved(struct app *app)
+{
+	VEC(struct lease_op) ops = { 0 };
+	struct err err = { 0 };
+	struct lease *l;
+
+	VEC_FOREACH(l, &app->unsaved)
+	{
+		struct lease_op op = { .kind = LEASE_OP_PUT,
+			.lease = *l,
+			.event = "adopted",
+			.reason = "found in the kernel or the Service status",
+			.at = clock_wall() };
+
+		vec_push(&ops, op);
+		if (!is_row_held(app->leases, l))
+			lease_table_apply(app->leases, &op);
+	}
+	if (!store_is_open(app->store) || !ops.n)
+		goto out;
+	if (store_apply(app->store, ops.v, ops.n, &err) < 0)
+		adopt_database_failed(app, &err);
+	else
+		forget_unsaved(app);
+out:
+	vec_fini(&ops);
+}
+
+/* `*was_lost`: the file was begun anew and knows nothing. */
+static int
+open_store(struct app *app, struct lease_table *table, bool *was_lost)
+{
+	struct err err = { 0 };
+	int rc = store_open(app->store, table, clock_wall(), was_lost, &err);
+
+	if (rc < 0) {
+		adopt_database_failed(app, &err);
+		return rc;
+	}
+	if (*was_lost && *err.text)
+		log_err("database: %s", err.text);
+	database_works(app);
+	return 0;
+}
+
+void
+adopt_store(struct app *app)
+{
+	const char *withdrawn;
+	bool was_lost = false;
+
+	if (open_store(app, app->leases, &was_lost) < 0)
+		return;
+	withdrawn = store_get(app->store, "withdrawn");
+	app->is_withdrawn = strcmp(withdrawn, "true") == 0;
+}
+
+/* The file was lost under the running daemon, which still knows all. */
+static void
+rewrite_store(struct app *app)
+{
+	VEC(struct lease_op) ops = { 0 };
+	wall_t now = clock_wall();
+	struct err err = { 0 };
+	size_t n_leases;
+	size_t n_reserved;
+	const struct lease **leases =
+	    lease_table_list(app->leases, &n_leases);
+	const struct reservation **reserved =
+	    reservation_list(app->leases, &n_reserved);
+
+	for (size_t i = 0; i < n_leases; i++)
+		vec_push(&ops,
+		    (struct lease_op){ .kind = LEASE_OP_PUT,
+			.lease = *leases[i],
+			.event = "adopted",
+			.reason = "the database was lost",
+			.at = now });
+	for (size_t i = 0; i < n_reserved; i++)
+		vec_push(&ops,
+		    (struct lease_op){ .kind = LEASE_OP_RESERVE,
+			.lease = { .address = reserved[i]->address,
+			    .cluster = "",
+			    .ns = reserved[i]->ns,
+			    .name = reserved[i]->name,
+			    .uid = "",
+			    .pool = reserved[i]->pool },
+			.event = "reserved",
+			.reason = "the database was lost",
+			.at = now });
+	if (ops.n && store_apply(app->store, ops.v, ops.n, &err) < 0)
+		adopt_database_failed(app, &err);
+	vec_fini(&ops);
+	free(leases);
+	free(reserved);
+}
+
+/* What was adopted meanwhile is added to what the database says. */
+bool
+adopt_retry_store(struct app *app)
+{
+	struct lease_table *fresh;
+	bool was_lost = false;
+
+	if (store_is_open(app->store) && !store_is_lost(app->store)) {
+		database_works(app);
+	} else {
+		fresh = lease_table_new();
+		if (open_store(app, fresh, &was_lost) < 0) {
+			lease_table_free(fresh);
+			return false;
+		}
+		if (was_lost) {
+			lease_table_free(fresh);
+			rewrite_store(app);
+		} else {
+			lease_table_free(app->leases);
+			app->leases = fresh;
+		}
+	}
+	save_unsaved(app);
+	plan_cache_addresses_freed(app->cache);
+	reconcile_wake_waiting(app);
+	return true;
+}
+
+static const char *
+pool_name_of(const struct app *app, const struct addr *addr)
+{
+	size_t n;
+	const struct pool *const *pools = world_pools(app->world, &n);
+
+	for (size_t i = 0; i < n; i++)
+		if (pool_offers(pools[i], addr))
+			return pools[i]->o.name;
+	return "";
+}
+
+/* "cluster/namespace/name" in place. */
+static bool
+split_key(char *key, char **ns, char **name)
+{
+	*ns = strchr(key, '/');
+	if (!*ns)
+		return false;
+	*(*ns)++ = '\0';
+	*name = strchr(*ns, '/');
+	if (!*name)
+		return false;
+	*(*name)++ = '\0';
+	return true;
+}
+
+static void
+adopt_address(struct app *app, const struct record *r,
+    const struct addr *addr)
+{
+	struct lease lease = { .address = *addr,
+		.cluster = r->cluster,
+		.ns = r->ns,
+		.name = r->name,
+		.uid = "",
+		.pool = pool_name_of(app, addr),
+		.is_held = true,
+		.since = clock_wall() };
+
+	if (!is_row_held(app->leases, &lease))
+		adopt_remember_unsaved(app, &lease);
+}
+
+/* Announced at once if its pool says so, so that routers that kept our
+ * routes over the restart find them confirmed. */
+static void
+announce_adopted(struct app *app, struct record *r, const struct addr *addr)
+{
+	const struct pool *pool = world_pool(app->world,
+	    pool_name_of(app, addr));
+	struct prefix prefix = prefix_host(addr);
+
+	if (app->is_withdrawn || !pool ||
+	    pool->protocol != POOL_PROTOCOL_BGP ||
+	    r->n_routes == SERVICE_FAMILIES_MAX)
+		return;
+	for (size_t i = 0; i < r->n_routes; i++)
+		if (addr_eq(&r->routes[i], addr))
+			return;
+	r->routes[r->n_routes++] = *addr;
+	if (records_route_ref(app->records, addr))
+		bgp_speaker_announce(app->speaker, &prefix);
+}
+
+static void
+adopt_service(void *arg, const char *key, const struct frontend *frontends,
+    size_t n_frontends)
+{
+	struct app *app = arg;
+	char *copy = mem_strdup(key);
+	struct record *r;
+	char *ns;
+	char *name;
+
+	if (!split_key(copy, &ns, &name)) {
+		free(copy);
+		return;
+	}
+	r = records_get(app->records, copy, ns, name);
+	free(copy);
+	r->is_programmed = true;
+	r->is_published = true;
+	r->was_told = true;
+	r->told = SERVICE_STATE_ANNOUNCED;
+	for (size_t i = 0; i < n_frontends; i++) {
+		adopt_address(app, r, &frontends[i].addr);
+		announce_adopted(app, r, &frontends[i].addr);
+	}
+	if (!r->n_routes)
+		r->told = SERVICE_STATE_PROGRAMMED;
+	record_mark_dirty(app->records, r, clock_mono());
+}
+
+void
+adopt_kernel(struct app *app)
+{
+	size_t n;
+	const struct lease **leases;
+
+	nft_each_service(app->nft, adopt_service, app);
+	save_unsaved(app);
+	/* Held, but not in the kernel (a reboot): to be planned too. */
+	leases = lease_table_list(app->leases, &n);
+	for (size_t i = 0; i < n; i++) {
+		struct record *r;
+
+		if (!leases[i]->is_held)
+			continue;
+		r = records_get(app->records, leases[i]->cluster,
+		    leases[i]->ns, leases[i]->name);
+		record_mark_dirty(app->records, r, clock_mono());
+	}
+	free(leases);
+}

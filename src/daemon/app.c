@@ -1,0 +1,438 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "daemon/app.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "apply/bgp_speaker.h"
+#include "apply/kube_status.h"
+#include "apply/nft.h"
+#include "ctl/server.h"
+#include "model/lease.h"
+#include "model/world.h"
+#include "source/files.h"
+#include "source/kube.h"
+#include "source/probe.h"
+#include "store/store.h"
+#include "sys/clock.h"
+#include "sys/log.h"
+#include "sys/loop.h"
+#include "sys/notify.h"
+
+/* A router that helps keeps our routes for two minutes; well before that it
+ * is told what is known, even if the API server is still away. */
+enum { SPEAKER_WAITS_S = 20, STORE_RETRY_S = 10 };
+
+struct plan_conf
+app_plan_conf(const struct conf *conf)
+{
+	return (struct plan_conf){ .service_class = conf->service_class,
+		.service_default = conf->service_default,
+		.forwarding = conf->forwarding,
+		.probe_on = conf->probe.is_on };
+}
+
+struct plan_input
+app_plan_input(const struct app *app)
+{
+	return (struct plan_input){ .world = app->world,
+		.leases = app->leases,
+		.conf = app_plan_conf(&app->conf),
+		.now = clock_wall(),
+		.cache = app->cache };
+}
+
+const char *
+app_waiting_for(const struct app *app)
+{
+	if (app->kube && !app->is_kube_synced)
+		return "FirstSync: the API server has not delivered its first "
+		       "lists";
+	if (!app->are_probes_settled)
+		return "FirstSync: the first probes are under way";
+	return "";
+}
+
+static void
+start_speaker(struct app *app)
+{
+	if (app->is_speaker_started)
+		return;
+	app->is_speaker_started = true;
+	app_configure_bgp(app);
+	bgp_speaker_start(app->speaker);
+}
+
+void
+app_progress(struct app *app)
+{
+	if (*app_waiting_for(app))
+		return;
+	if (reconcile_is_idle(app) || app->is_withdrawn)
+		start_speaker(app);
+	if (app->is_ready_notified)
+		return;
+	app->is_ready_notified = true;
+	log_notice("eipd: ready");
+	notify_ready(app->notify);
+}
+
+/* ---- hooks of the parts ---- */
+
+static void
+on_peer(void *arg, const struct peer_status *peer)
+{
+	struct app *app = arg;
+	char text[700];
+
+	snprintf(text, sizeof(text), "%s%s%s", bgp_state_name(peer->state),
+	    *peer->last_error ? ": " : "", peer->last_error);
+	ctl_server_event(app->ctl, "peer", peer->name, text);
+}
+
+static void
+on_kube_change(void *arg)
+{
+	struct app *app = arg;
+	struct kube_status status;
+
+	kube_get_status(app->kube, &status);
+	ctl_server_event(app->ctl, "cluster", status.name,
+	    *status.message	  ? status.message
+		: status.is_connected ? "connected"
+				      : "not connected");
+	if (!status.is_synced || app->is_kube_synced)
+		return;
+	app->is_kube_synced = true;
+	log_notice("cluster %s: first sync done", status.name);
+	reconcile_dirty_cluster(app, status.name);
+	settle_begin(app);
+}
+
+static void
+on_status_written(void *arg, const char *ns, const char *name)
+{
+	struct app *app = arg;
+	char subject[400];
+
+	snprintf(subject, sizeof(subject), "%s/%s", ns, name);
+	ctl_server_event(app->ctl, "status", subject, "written");
+}
+
+static void
+on_settle_timer(void *arg)
+{
+	settle_check(arg);
+}
+
+static void
+on_retry_timer(void *arg)
+{
+	reconcile_kick(arg);
+}
+
+static void
+on_store_timer(void *arg)
+{
+	struct app *app = arg;
+
+	if (!adopt_retry_store(app)) {
+		loop_timer_arm(app->store_timer, STORE_RETRY_S * MONO_S);
+		return;
+	}
+	reconcile_dirty_all(app);
+	reconcile_kick(app);
+}
+
+/* Someone else touched our table: what was wanted is put back. */
+static void
+repair_kernel(struct app *app)
+{
+	struct err err = { 0 };
+
+	if (app->is_withdrawn || !nft_is_foreign_change(app->nft))
+		return;
+	log_warn("nft table inet eipd: changed by someone else, repairing");
+	if (nft_load(app->nft, &err) < 0 || nft_commit(app->nft, &err) < 0)
+		log_err("nft table inet eipd: cannot be repaired yet: %s",
+		    err.text);
+}
+
+static void
+check_store(struct app *app)
+{
+	struct err err = { 0 };
+
+	if (!store_is_open(app->store) || !store_is_lost(app->store))
+		return;
+	err_set(&err, -EIO, "%s was removed or replaced under the daemon",
+	    app->conf.database);
+	adopt_database_failed(app, &err);
+}
+
+static void
+on_watch_timer(void *arg)
+{
+	struct app *app = arg;
+
+	loop_timer_arm(app->watch_timer, MONO_S);
+	repair_kernel(app);
+	check_store(app);
+	expire_leases(app);
+	if (clock_mono() - app->started > SPEAKER_WAITS_S * MONO_S)
+		start_speaker(app);
+}
+
+static void
+on_watchdog_timer(void *arg)
+{
+	struct app *app = arg;
+
+	notify_watchdog(app->notify);
+	loop_timer_arm(app->watchdog_timer, notify_watchdog_us(app->notify));
+}
+
+static void
+on_stall(void *arg, int64_t us)
+{
+	struct app *app = arg;
+
+	histogram_add(&app->loop_stall, us);
+}
+
+/* ---- start ---- */
+
+static void
+make_timers(struct app *app)
+{
+	struct loop *loop = app->loop;
+
+	app->settle_timer = loop_timer_new(loop, on_settle_timer, app);
+	app->retry_timer = loop_timer_new(loop, on_retry_timer, app);
+	app->store_timer = loop_timer_new(loop, on_store_timer, app);
+	app->watch_timer = loop_timer_new(loop, on_watch_timer, app);
+	app->watchdog_timer = loop_timer_new(loop, on_watchdog_timer, app);
+	loop_timer_arm(app->watch_timer, MONO_S);
+	if (notify_watchdog_us(app->notify) > 0)
+		on_watchdog_timer(app);
+}
+
+static void
+configure_probe(struct app *app)
+{
+	struct probe_conf c = { .is_on = app->conf.probe.is_on,
+		.port = app->conf.probe.port,
+		.interval_us = app->conf.probe.interval_us,
+		.timeout_us = app->conf.probe.timeout_us,
+		.fall = app->conf.probe.fall,
+		.rise = app->conf.probe.rise };
+
+	snprintf(c.path, sizeof(c.path), "%s", app->conf.probe.path);
+	probe_configure(app->probe, &c);
+	facts_refresh_probes(app);
+}
+
+static void
+start_cluster(struct app *app)
+{
+	struct kube_conf c = { .name = app->conf.cluster_name,
+		.kubeconfig = app->conf.kubeconfig,
+		.context = app->conf.context };
+
+	app->is_kube_synced = false;
+	if (!app->conf.kubeconfig)
+		return;
+	app->kube =
+	    kube_new(app->loop, &c, &app->sink, on_kube_change, app);
+	app->writer =
+	    kube_status_new(app->loop, app->kube, on_status_written, app);
+}
+
+static void
+stop_cluster(struct app *app)
+{
+	kube_status_free(app->writer);
+	app->writer = NULL;
+	kube_free(app->kube);
+	app->kube = NULL;
+}
+
+static void
+listen_control(struct app *app)
+{
+	struct err err = { 0 };
+
+	if (ctl_server_listen(app->ctl, &app->conf, &err) == 0) {
+		problems_clear(app->problems, "control");
+		return;
+	}
+	if (problems_set(app->problems, SEVERITY_ERROR, OBJECT__COUNT, NULL,
+		"control", err.text, "free the address, then eipctl reload"))
+		log_err("control: %s", err.text);
+}
+
+static void
+make_parts(struct app *app)
+{
+	struct bgp_speaker_hooks hooks = { .on_peer = on_peer, .arg = app };
+
+	app->started = clock_mono();
+	app->world = world_new();
+	app->leases = lease_table_new();
+	app->cache = plan_cache_new();
+	app->records = records_new();
+	app->problems = problems_new();
+	facts_sink_init(app, &app->sink);
+	view_init(app, &app->ctl_state);
+	app->store = store_new(app->conf.database);
+	app->speaker = bgp_speaker_new(app->loop, &hooks);
+	app->probe = probe_new(app->loop, facts_on_probe, app);
+	app->ctl = ctl_server_new(app->loop, &app->ctl_state);
+}
+
+/* Kernel and database first, then the files (they may say which pools are
+ * announced), then what the kernel carries is taken over, then the world. */
+int
+app_start(struct app *app, struct err *err)
+{
+	int rc;
+
+	app->loop = loop_new();
+	loop_on_stall(app->loop, on_stall, app);
+	make_parts(app);
+	rc = nft_new(&app->nft, err);
+	if (rc < 0)
+		return rc;
+	make_timers(app);
+	adopt_store(app);
+	if (!app->is_withdrawn && nft_load(app->nft, err) < 0) {
+		log_err("nft: %s", err->text);
+		problems_set(app->problems, SEVERITY_ERROR, OBJECT__COUNT,
+		    NULL, "kernel", err->text,
+		    "it is tried again every second");
+	}
+	configure_probe(app);
+	app->files = files_new(app->loop, app->conf.objects, &app->sink);
+	adopt_kernel(app);
+	app_configure_bgp(app);
+	listen_control(app);
+	start_cluster(app);
+	settle_begin(app);
+	return 0;
+}
+
+void
+app_stop(struct app *app)
+{
+	notify_stopping(app->notify);
+	stop_cluster(app);
+	files_free(app->files);
+	ctl_server_free(app->ctl);
+	probe_free(app->probe);
+	bgp_speaker_free(app->speaker, true);
+	nft_free(app->nft);
+	store_free(app->store);
+	for (size_t i = 0; i < app->parked.n; i++)
+		object_free(app->parked.v[i]);
+	vec_fini(&app->parked);
+	for (size_t i = 0; i < app->refused.n; i++)
+		free(app->refused.v[i]);
+	vec_fini(&app->refused);
+	vec_fini(&app->unsaved);
+	decision_free(app->lent);
+	records_free(app->records);
+	problems_free(app->problems);
+	plan_cache_free(app->cache);
+	lease_table_free(app->leases);
+	world_free(app->world);
+	loop_timer_free(app->settle_timer);
+	loop_timer_free(app->retry_timer);
+	loop_timer_free(app->store_timer);
+	loop_timer_free(app->watch_timer);
+	loop_timer_free(app->watchdog_timer);
+	loop_free(app->loop);
+}
+
+/* ---- reload ---- */
+
+struct reload_errors {
+	struct err first;
+	size_t n;
+};
+
+static void
+on_conf_error(void *arg, const struct err *err)
+{
+	struct reload_errors *e = arg;
+
+	if (e->n++ == 0)
+		e->first = *err;
+	log_err("eipd.conf:%u:%u: %s", err->line, err->column, err->text);
+}
+
+/* What cannot change while running keeps its old value, with a word. */
+static void
+keep_fixed(const struct conf *old, struct conf *new)
+{
+	if (strcmp(old->database, new->database) != 0 ||
+	    strcmp(old->user, new->user) != 0)
+		log_warn("eipd.conf: database and user take effect at the "
+			 "next start");
+	new->database = arena_strdup(&new->arena, old->database);
+	new->user = arena_strdup(&new->arena, old->user);
+}
+
+static bool
+is_other_cluster(const struct conf *a, const struct conf *b)
+{
+	return !str_eq(a->kubeconfig, b->kubeconfig) ||
+	    !str_eq(a->context, b->context) ||
+	    strcmp(a->cluster_name, b->cluster_name) != 0;
+}
+
+int
+app_reload(struct app *app, struct err *err)
+{
+	struct reload_errors errors = { 0 };
+	struct conf conf = { 0 };
+	struct conf old = app->conf;
+	int rc;
+
+	notify_reloading(app->notify, clock_mono());
+	rc = conf_load(app->conf_path, &conf, on_conf_error, &errors);
+	if (rc < 0) {
+		notify_ready(app->notify);
+		return err_set(err, -EINVAL,
+		    "%s:%u:%u: %s (%zu errors; nothing was changed)",
+		    app->conf_path, errors.first.line, errors.first.column,
+		    errors.first.text, errors.n);
+	}
+	keep_fixed(&old, &conf);
+	app->conf = conf;
+	log_set_level((enum log_level)conf.log_level);
+	configure_probe(app);
+	if (is_other_cluster(&old, &conf)) {
+		stop_cluster(app);
+		start_cluster(app);
+	} else if (app->kube) {
+		kube_reload(app->kube);
+	}
+	if (strcmp(old.objects, conf.objects) != 0) {
+		files_free(app->files);
+		app->files = files_new(app->loop, app->conf.objects,
+		    &app->sink);
+	} else {
+		files_reload(app->files);
+	}
+	listen_control(app);
+	conf_fini(&old);
+	app_schedule_bgp(app);
+	reconcile_dirty_all(app);
+	settle_check(app);
+	reconcile_kick(app);
+	log_notice("eipd: reloaded %s", app->conf_path);
+	notify_ready(app->notify);
+	return 0;
+}

@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * app: the parts of the running daemon and what they share.
+ *
+ * Flow: source/ delivers facts (facts.c) -> world -> dirty records ->
+ * reconcile.c plans and applies them in the one safe order -> view.c shows.
+ */
+#ifndef EIPD_DAEMON_APP_H
+#define EIPD_DAEMON_APP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/addr.h"
+#include "base/err.h"
+#include "base/vec.h"
+#include "conf/conf.h"
+#include "ctl/state.h"
+#include "daemon/problems.h"
+#include "daemon/records.h"
+#include "plan/plan.h"
+#include "source/sink.h"
+
+struct bgp_speaker;
+struct ctl_server;
+struct files;
+struct kube;
+struct kube_status_writer;
+struct loop;
+struct loop_timer;
+struct nft;
+struct notify;
+struct probe;
+struct store;
+
+struct app {
+	const char *conf_path;
+	struct conf conf;
+	struct loop *loop;
+	mono_t started;
+
+	struct world *world;
+	struct lease_table *leases;
+	struct plan_cache *cache;
+	struct records *records;
+	struct problems *problems;
+	/* Eip objects that overlap one in force; tried again when one goes. */
+	VEC(struct object *) parked;
+
+	/* Services whose object was refused, as "cluster/namespace/name";
+	 * "cluster//" for one that could not even be identified.  What is
+	 * known of them from before the start is not given up. */
+	VEC(char *) refused;
+
+	struct store *store;
+	struct nft *nft;
+	struct bgp_speaker *speaker;
+	struct files *files;
+	struct kube *kube;
+	struct kube_status_writer *writer;
+	struct probe *probe;
+	struct ctl_server *ctl;
+	struct ctl_state ctl_state;
+	struct sink sink;
+	struct notify *notify;
+
+	/* What is not in the database yet: adopted while it was unusable. */
+	VEC(struct lease) unsaved;
+	char database_problem[480]; /* "" when it is usable */
+
+	bool is_pass_scheduled;
+	bool is_bgp_scheduled;
+	bool is_kube_synced; /* its first sync was seen */
+	bool are_probes_settled;
+	bool is_speaker_started;
+	bool is_withdrawn; /* eipctl withdraw-all */
+	bool is_ready_notified;
+	mono_t settle_until; /* first probes are waited for until then */
+	wall_t next_expiry; /* of a lease; 0: to be found out */
+	struct loop_timer *settle_timer;
+	struct loop_timer *retry_timer; /* kernel or database refused */
+	struct loop_timer *store_timer; /* 10 s */
+	struct loop_timer *watch_timer; /* 1 s: foreign change, expiry */
+	struct loop_timer *watchdog_timer;
+	struct decision *lent; /* backs the last view.c answer */
+
+	struct histogram nft_commit;
+	struct histogram db_commit;
+	struct histogram converge;
+	struct histogram loop_stall;
+};
+
+/* Starts all parts in order; on failure what was started is stopped by
+ * app_stop().  `err` is for the operator's terminal. */
+ATTR_NODISCARD int app_start(struct app *app, struct err *err);
+void app_stop(struct app *app);
+/* Reads eipd.conf again: all of it takes effect, or nothing does. */
+ATTR_NODISCARD int app_reload(struct app *app, struct err *err);
+
+/* Something moved on: starts the speaker and tells systemd when it is time. */
+void app_progress(struct app *app);
+/* "" once the first sync is done, else what is waited for. */
+const char *app_waiting_for(const struct app *app);
+
+struct plan_input app_plan_input(const struct app *app);
+/* `conf` part of the above, for the offline plan too. */
+struct plan_conf app_plan_conf(const struct conf *conf);
+
+/* facts.c */
+void facts_sink_init(struct app *app, struct sink *sink);
+void facts_on_probe(void *arg, const char *cluster, const char *node,
+    enum probe_state state);
+void facts_refresh_probes(struct app *app);
+/* Its object is there, but cannot be used: see app.refused. */
+bool facts_is_refused(const struct app *app, const char *cluster,
+    const char *key);
+
+/* settle.c: nothing is planned until the first probes have answered, so that
+ * a restart does not bring back a node that is down. */
+void settle_begin(struct app *app);
+void settle_check(struct app *app);
+
+/* expire.c: leases that ran out, whoever waits for them. */
+void expire_leases(struct app *app);
+
+/* reconcile.c */
+void reconcile_kick(struct app *app);
+void reconcile_dirty(struct app *app, const char *cluster, const char *ns,
+    const char *name);
+void reconcile_dirty_cluster(struct app *app, const char *cluster);
+void reconcile_dirty_all(struct app *app);
+/* An address may have become free, or a pool or namespace changed. */
+void reconcile_wake_waiting(struct app *app);
+bool reconcile_is_cluster_ready(const struct app *app, const char *cluster);
+/* Nothing is left to do of clusters that are ready. */
+bool reconcile_is_idle(const struct app *app);
+enum service_state reconcile_state(const struct app *app,
+    const struct record *record);
+void reconcile_withdraw_all(struct app *app);
+/* Tells the API server what is in force for the record. */
+void reconcile_publish(struct app *app, struct record *record);
+
+/* adopt.c: what kernel and database say at the start. */
+void adopt_store(struct app *app);
+void adopt_kernel(struct app *app);
+/* Opens the database again after a failure; true once it is usable. */
+bool adopt_retry_store(struct app *app);
+void adopt_database_failed(struct app *app, const struct err *err);
+void adopt_remember_unsaved(struct app *app, const struct lease *lease);
+
+/* bgp_conf.c */
+void app_schedule_bgp(struct app *app);
+void app_configure_bgp(struct app *app);
+
+/* view.c, verbs.c */
+void view_init(struct app *app, struct ctl_state *state);
+void verbs_init(struct ctl_state *state);
+void app_each_problem(void *arg,
+    void (*fn)(void *fn_arg, const struct problem *p), void *fn_arg);
+
+/* offline.c */
+int offline_check(const char *conf_path, bool print_normal_form);
+int offline_plan(const char *conf_path, const char *cluster_dir);
+
+#endif

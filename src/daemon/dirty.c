@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * dirty: which records must be looked at again, and whose turn it is.
+ */
+#include <string.h>
+
+#include "daemon/app.h"
+#include "sys/clock.h"
+
+bool
+reconcile_is_cluster_ready(const struct app *app, const char *cluster)
+{
+	if (!app->are_probes_settled)
+		return false;
+	if (strcmp(cluster, CLUSTER_STATIC) == 0)
+		return true;
+	return app->kube && app->is_kube_synced &&
+	    strcmp(cluster, app->conf.cluster_name) == 0;
+}
+
+bool
+reconcile_is_idle(const struct app *app)
+{
+	const struct records *records = app->records;
+
+	for (size_t i = 0; i < records->dirty.n; i++)
+		if (reconcile_is_cluster_ready(app,
+			records->dirty.v[i]->cluster))
+			return false;
+	return true;
+}
+
+void
+reconcile_dirty(struct app *app, const char *cluster, const char *ns,
+    const char *name)
+{
+	if (!*name)
+		return;
+	record_mark_dirty(app->records,
+	    records_get(app->records, cluster, ns, name), clock_mono());
+}
+
+void
+reconcile_dirty_cluster(struct app *app, const char *cluster)
+{
+	mono_t now = clock_mono();
+	struct record *r;
+
+	for (r = records_first(app->records); r; r = records_next(r))
+		if (strcmp(r->cluster, cluster) == 0)
+			record_mark_dirty(app->records, r, now);
+}
+
+void
+reconcile_dirty_all(struct app *app)
+{
+	mono_t now = clock_mono();
+	struct record *r;
+
+	for (r = records_first(app->records); r; r = records_next(r))
+		record_mark_dirty(app->records, r, now);
+}
+
+void
+reconcile_wake_waiting(struct app *app)
+{
+	struct records *records = app->records;
+	mono_t now = clock_mono();
+
+	for (size_t i = 0; i < records->waiting.n; i++) {
+		records->waiting.v[i]->is_waiting = false;
+		record_mark_dirty(records, records->waiting.v[i], now);
+	}
+	vec_clear(&records->waiting);
+}

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * records: one for each Service that is ours, was ours, or must be looked at:
+ * what was decided and how much of it is carried out.
+ */
+#ifndef EIPD_DAEMON_RECORDS_H
+#define EIPD_DAEMON_RECORDS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/addr.h"
+#include "base/mono.h"
+#include "base/vec.h"
+#include "model/decision.h"
+
+
+struct record {
+	const char *key; /* "cluster/namespace/name" */
+	const char *cluster;
+	const char *ns;
+	const char *name;
+	/* Without backends; NULL: not planned yet, or known from kernel and
+	 * database only. */
+	struct decision *decision;
+	/* Why it is not in force: "" or FirstSync, DatabaseUnavailable,
+	 * Kernel; `problem` is the sentence, owned. */
+	const char *pending;
+	char *problem;
+	bool has_conflict; /* another Service has one of its frontends */
+	bool is_programmed; /* the kernel has what `decision` says */
+	bool is_published; /* its status is, or may be, our writing */
+	struct addr routes[SERVICE_FAMILIES_MAX]; /* handed to the speaker */
+	size_t n_routes;
+	bool is_dirty;
+	bool is_waiting; /* in records->waiting */
+	mono_t dirty_since;
+	/* What was last told to log and Events; see tell.c. */
+	enum service_state told;
+	bool was_told;
+	bool told_no_backends;
+	bool told_degraded;
+	uint64_t told_message; /* hash */
+};
+
+struct records {
+	struct record_table *table;
+	size_t n;
+	VEC(struct record *) dirty;
+	VEC(struct record *) waiting; /* for an address */
+	struct route_table *routes;
+	size_t n_routes;
+};
+
+struct records *records_new(void);
+void records_free(struct records *records);
+/* NULL if absent. */
+struct record *records_find(const struct records *records,
+    const char *cluster, const char *ns, const char *name);
+struct record *records_get(struct records *records, const char *cluster,
+    const char *ns, const char *name);
+void records_remove(struct records *records, struct record *record);
+/* In no order; stable while nothing is added or removed. */
+struct record *records_first(const struct records *records);
+struct record *records_next(const struct record *record);
+/* In order of key; the caller frees the array. */
+struct record **records_list(const struct records *records, size_t *n);
+
+void record_mark_dirty(struct records *records, struct record *record,
+    mono_t now);
+void record_mark_waiting(struct records *records, struct record *record);
+/* pending and problem; `text` NULL clears both. */
+void record_set_pending(struct record *record, const char *pending,
+    const char *text);
+
+/* Several Services may share an address: true when the first needs the
+ * route, or the last no longer does. */
+bool records_route_ref(struct records *records, const struct addr *addr);
+bool records_route_unref(struct records *records, const struct addr *addr);
+
+#endif

@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "daemon/tell.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "apply/kube_status.h"
+#include "base/str.h"
+#include "ctl/server.h"
+#include "daemon/app.h"
+#include "model/world.h"
+#include "sys/log.h"
+
+static void
+event(struct app *app, const struct record *r, bool is_warning,
+    const char *reason, const char *text)
+{
+	const struct object *o = world_get(app->world, OBJECT_SERVICE,
+	    r->cluster, r->ns, r->name);
+	char subject[400];
+
+	snprintf(subject, sizeof(subject), "%s/%s", r->ns, r->name);
+	log_line(is_warning ? LOG_LEVEL_WARN : LOG_LEVEL_NOTICE,
+	    "service %s: %s: %s", subject, reason, text);
+	ctl_server_event(app->ctl, reason, subject, text);
+	if (o && app->writer && strcmp(r->cluster, CLUSTER_STATIC) != 0)
+		kube_event(app->writer, o, is_warning, reason, "Reconcile",
+		    text);
+}
+
+static void
+addresses_text(const struct decision *d, char *out, size_t out_b)
+{
+	size_t n = 0;
+
+	out[0] = '\0';
+	for (size_t i = 0; i < d->n_addrs && n < out_b; i++) {
+		char text[ADDR_TEXT_B];
+
+		n += (size_t)snprintf(out + n, out_b - n, "%s%s from pool %s",
+		    i ? ", " : "", addr_text(&d->addrs[i].addr, text),
+		    d->addrs[i].pool);
+	}
+}
+
+static void
+tell_backends(struct app *app, struct record *r)
+{
+	const struct decision *d = r->decision;
+	bool none = d->n_addrs && !d->has_backends;
+
+	if (none != r->told_no_backends)
+		event(app, r, none, none ? "NoBackends" : "BackendsRestored",
+		    none ? "no node or endpoint can take its traffic"
+			 : "traffic flows to its backends again");
+	if (d->is_degraded != r->told_degraded)
+		event(app, r, d->is_degraded, d->is_degraded ? "Degraded"
+							      : "Recovered",
+		    d->is_degraded
+			? "all its nodes fail their probe at once; all stay "
+			  "in use"
+			: "a node answers its probe again");
+	r->told_no_backends = none;
+	r->told_degraded = d->is_degraded;
+}
+
+static void
+tell_change(struct app *app, struct record *r, enum service_state state)
+{
+	const struct decision *d = r->decision;
+	char text[600];
+
+	switch (state) {
+	case SERVICE_STATE_REFUSED:
+		event(app, r, true,
+		    r->has_conflict ? r->pending : "AllocationFailed",
+		    r->has_conflict ? r->problem : d->message);
+		return;
+	case SERVICE_STATE_PENDING:
+		if (*r->pending)
+			event(app, r, true, "Pending", r->problem);
+		return;
+	case SERVICE_STATE_PROGRAMMED:
+	case SERVICE_STATE_ANNOUNCED:
+		if (!d)
+			return;
+		addresses_text(d, text, sizeof(text));
+		event(app, r, false,
+		    state == SERVICE_STATE_ANNOUNCED ? "Announced"
+						     : "AllocatedIP",
+		    text);
+		return;
+	case SERVICE_STATE_DRAINING:
+	case SERVICE_STATE__COUNT:
+		return;
+	}
+}
+
+void
+tell_state(struct app *app, struct record *r)
+{
+	enum service_state state = reconcile_state(app, r);
+	const char *message = r->problem ? r->problem
+	    : r->decision		  ? r->decision->message
+					  : "";
+	uint64_t hash = str_hash(message);
+
+	if (!r->decision)
+		return;
+	if (!r->was_told || state != r->told || hash != r->told_message)
+		tell_change(app, r, state);
+	r->was_told = true;
+	r->told = state;
+	r->told_message = hash;
+	tell_backends(app, r);
+}
+
+void
+tell_released(struct app *app, const struct service *service,
+    const struct lease *lease)
+{
+	char text[ADDR_TEXT_B];
+	char subject[400];
+	char note[200];
+
+	snprintf(subject, sizeof(subject), "%s/%s", lease->ns, lease->name);
+	snprintf(note, sizeof(note), "%s back to pool %s",
+	    addr_text(&lease->address, text), lease->pool);
+	log_notice("service %s: ReleasedIP: %s", subject, note);
+	ctl_server_event(app->ctl, "ReleasedIP", subject, note);
+	if (service && app->writer &&
+	    strcmp(lease->cluster, CLUSTER_STATIC) != 0)
+		kube_event(app->writer, &service->o, false, "ReleasedIP",
+		    "Reconcile", note);
+}

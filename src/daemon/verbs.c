@@ -1,0 +1,380 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * verbs: what an operator may ask for over the control socket, and the two
+ * longer answers: history and check.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "apply/bgp_speaker.h"
+#include "apply/nft.h"
+#include "daemon/app.h"
+#include "model/lease.h"
+#include "model/world.h"
+#include "source/files.h"
+#include "source/kube.h"
+#include "store/store.h"
+#include "sys/clock.h"
+#include "sys/sysctl.h"
+
+/* ---- check ---- */
+
+struct problem_sink {
+	void (*fn)(void *arg, const struct problem *p);
+	void *arg;
+};
+
+static void
+emit(const struct problem_sink *sink, enum severity severity,
+    const char *subject, const char *text, const char *remedy)
+{
+	struct problem p = { .severity = severity,
+		.subject = subject,
+		.text = text,
+		.remedy = remedy };
+
+	sink->fn(sink->arg, &p);
+}
+
+static void
+emit_peer(void *arg, const struct peer_status *p)
+{
+	const struct problem_sink *sink = arg;
+	char subject[300];
+	char text[700];
+
+	if (p->state == BGP_STATE_ESTABLISHED && !*p->message)
+		return;
+	snprintf(subject, sizeof(subject), "peer %s", p->name);
+	snprintf(text, sizeof(text), "%s%s%s%s%s", bgp_state_name(p->state),
+	    *p->last_error ? ": " : "", p->last_error,
+	    *p->message ? ": " : "", p->message);
+	emit(sink,
+	    p->state == BGP_STATE_ESTABLISHED ? SEVERITY_WARNING
+					      : SEVERITY_ERROR,
+	    subject, text,
+	    "compare the BgpPeer with the router's configuration");
+}
+
+static void
+emit_services(const struct app *app, const struct problem_sink *sink)
+{
+	size_t n;
+	struct record **all = records_list(app->records, &n);
+
+	for (size_t i = 0; i < n; i++) {
+		const struct record *r = all[i];
+		const struct decision *d = r->decision;
+		char subject[400];
+
+		snprintf(subject, sizeof(subject), "Service %s/%s", r->ns,
+		    r->name);
+		if (r->problem)
+			emit(sink, SEVERITY_ERROR, subject, r->problem,
+			    "see eipctl explain");
+		else if (d && d->is_refused)
+			emit(sink, SEVERITY_ERROR, subject, d->message,
+			    "see eipctl explain");
+		else if (d && d->is_degraded)
+			emit(sink, SEVERITY_WARNING, subject,
+			    "all its nodes fail their probe at once; all "
+			    "stay in use",
+			    "see eipctl get nodes");
+		else if (d && d->n_addrs && !d->has_backends)
+			emit(sink, SEVERITY_WARNING, subject,
+			    "it has no backends",
+			    "see eipctl get backends");
+	}
+	free(all);
+}
+
+static void
+emit_hidden_objects(const struct app *app, const struct problem_sink *sink)
+{
+	static const enum object_kind kinds[] = { OBJECT_EIP, OBJECT_BGP_CONF,
+		OBJECT_BGP_PEER };
+
+	for (size_t k = 0; k < ARRAY_LEN(kinds); k++) {
+		const struct object *o;
+
+		for (o = world_first(app->world, kinds[k]); o;
+		     o = world_next(app->world, o)) {
+			char subject[400];
+
+			if (strcmp(o->cluster, CLUSTER_STATIC) == 0 ||
+			    !world_get(app->world, kinds[k], CLUSTER_STATIC,
+				"", o->name))
+				continue;
+			snprintf(subject, sizeof(subject), "%s %s",
+			    object_kind_name(kinds[k]), o->name);
+			emit(sink, SEVERITY_WARNING, subject,
+			    "it is in an object file and in the cluster; the "
+			    "file is in force",
+			    "remove one of the two");
+		}
+	}
+}
+
+static void
+emit_forwarding(const struct problem_sink *sink)
+{
+	struct err err = { 0 };
+
+	if (sysctl_check_forwarding(FAMILY_IPV4, &err) < 0)
+		emit(sink, SEVERITY_ERROR, "net.ipv4.ip_forward", err.text,
+		    "sysctl -w net.ipv4.ip_forward=1");
+	if (sysctl_check_forwarding(FAMILY_IPV6, &err) < 0)
+		emit(sink, SEVERITY_ERROR, "net.ipv6.conf.all.forwarding",
+		    err.text, "sysctl -w net.ipv6.conf.all.forwarding=1");
+}
+
+void
+app_each_problem(void *arg,
+    void (*fn)(void *fn_arg, const struct problem *p), void *fn_arg)
+{
+	const struct app *app = arg;
+	struct problem_sink sink = { fn, fn_arg };
+	struct kube_status k;
+
+	problems_each(app->problems, fn, fn_arg);
+	if (*files_problem(app->files))
+		emit(&sink, SEVERITY_ERROR, app->conf.objects,
+		    files_problem(app->files),
+		    "make the directory readable by eipd");
+	if (*bgp_speaker_problem(app->speaker))
+		emit(&sink, SEVERITY_ERROR, "bgp listen",
+		    bgp_speaker_problem(app->speaker),
+		    "free the port, or set another listenPort; sessions that "
+		    "eipd opens work meanwhile");
+	if (app->kube) {
+		kube_get_status(app->kube, &k);
+		if (*k.message)
+			emit(&sink, SEVERITY_ERROR, "API server", k.message,
+			    "what is in force stays so meanwhile");
+	}
+	if (app->is_withdrawn)
+		emit(&sink, SEVERITY_WARNING, "withdraw-all",
+		    "this box announces and forwards nothing",
+		    "eipctl withdraw-all --undo");
+	emit_forwarding(&sink);
+	emit_hidden_objects(app, &sink);
+	bgp_speaker_each_peer(app->speaker, emit_peer, &sink);
+	emit_services(app, &sink);
+}
+
+/* ---- history ---- */
+
+struct history_sink {
+	void (*fn)(void *arg, const struct history_entry *h);
+	void *arg;
+};
+
+enum { HISTORY_MAX = 1000 };
+
+static void
+history_entry(void *arg, const struct ledger_entry *e)
+{
+	const struct history_sink *sink = arg;
+	struct history_entry h = { .time = e->time,
+		.event = e->event,
+		.address = e->address,
+		.cluster = e->cluster,
+		.ns = e->ns,
+		.name = e->name,
+		.uid = e->uid,
+		.pool = e->pool,
+		.reason = e->reason };
+
+	sink->fn(sink->arg, &h);
+}
+
+static int
+each_history(void *arg, const char *address, const char *ns, const char *name,
+    void (*fn)(void *fn_arg, const struct history_entry *h), void *fn_arg,
+    struct err *err)
+{
+	const struct app *app = arg;
+	struct history_sink sink = { fn, fn_arg };
+
+	if (!store_is_open(app->store))
+		return err_set(err, -EAGAIN, "database unavailable: %s",
+		    app->database_problem);
+	return store_history(app->store, address, ns, name, HISTORY_MAX,
+		   history_entry, &sink, err) < 0
+	    ? -EAGAIN
+	    : 0;
+}
+
+/* ---- verbs ---- */
+
+static int
+apply_one(struct app *app, const struct lease_op *op, struct err *err)
+{
+	if (!store_is_open(app->store))
+		return err_set(err, -EAGAIN, "database unavailable: %s",
+		    app->database_problem);
+	if (store_apply(app->store, op, 1, err) < 0) {
+		adopt_database_failed(app, err);
+		return err_set(err, -EAGAIN, "database unavailable: %s",
+		    app->database_problem);
+	}
+	lease_table_apply(app->leases, op);
+	plan_cache_addresses_freed(app->cache);
+	reconcile_wake_waiting(app);
+	reconcile_kick(app);
+	return 0;
+}
+
+static const struct pool *
+pool_of(const struct app *app, const struct addr *addr)
+{
+	size_t n;
+	const struct pool *const *pools = world_pools(app->world, &n);
+
+	for (size_t i = 0; i < n; i++)
+		if (pool_offers(pools[i], addr))
+			return pools[i];
+	return NULL;
+}
+
+static struct lease_op
+make_op(enum lease_op_kind kind, const char *event, const struct addr *addr,
+    const char *ns, const char *name, const char *pool)
+{
+	return (struct lease_op){ .kind = kind,
+		.lease = { .address = *addr,
+		    .cluster = "",
+		    .ns = ns,
+		    .name = name,
+		    .uid = "",
+		    .pool = pool,
+		    .since = clock_wall() },
+		.event = event,
+		.reason = "eipctl",
+		.at = clock_wall() };
+}
+
+static int
+reserve(void *arg, const struct addr *address, const char *ns,
+    const char *name, struct err *err)
+{
+	struct app *app = arg;
+	char text[ADDR_TEXT_B];
+	const struct pool *pool = pool_of(app, address);
+	const struct reservation *r =
+	    reservation_of_address(app->leases, address);
+	struct lease_op op;
+
+	addr_text(address, text);
+	if (!pool)
+		return err_set(err, -ENOENT,
+		    "%s is outside every pool; see eipctl get pools", text);
+	if (r && (strcmp(r->ns, ns) != 0 || strcmp(r->name, name) != 0))
+		return err_set(err, -EBUSY,
+		    "%s is reserved for %s/%s; unreserve it first", text,
+		    r->ns, r->name);
+	for (const struct lease *l = lease_of_address(app->leases, address);
+	     l; l = lease_next_of_address(l))
+		if (l->is_held &&
+		    (strcmp(l->ns, ns) != 0 || strcmp(l->name, name) != 0))
+			return err_set(err, -EBUSY, "%s is held by %s/%s",
+			    text, l->ns, l->name);
+	if (r)
+		return 0;
+	op = make_op(LEASE_OP_RESERVE, "reserved", address, ns, name,
+	    pool->o.name);
+	return apply_one(app, &op, err);
+}
+
+static int
+unreserve(void *arg, const struct addr *address, struct err *err)
+{
+	struct app *app = arg;
+	char text[ADDR_TEXT_B];
+	const struct reservation *r =
+	    reservation_of_address(app->leases, address);
+	struct lease_op op;
+
+	if (!r)
+		return err_set(err, -ENOENT, "%s is not reserved",
+		    addr_text(address, text));
+	op = make_op(LEASE_OP_UNRESERVE, "unreserved", address, r->ns, r->name,
+	    r->pool);
+	return apply_one(app, &op, err);
+}
+
+/* Ends sticky and quarantined. */
+static int
+release(void *arg, const struct addr *address, struct err *err)
+{
+	struct app *app = arg;
+	char text[ADDR_TEXT_B];
+	const struct lease *l = lease_of_address(app->leases, address);
+	bool found = false;
+	int rc = 0;
+
+	addr_text(address, text);
+	for (const struct lease *h = l; h; h = lease_next_of_address(h))
+		if (h->is_held)
+			return err_set(err, -EBUSY,
+			    "%s is held by %s/%s; delete that Service or "
+			    "change its type first",
+			    text, h->ns, h->name);
+	while (l && rc == 0) {
+		const struct lease *next = lease_next_of_address(l);
+		struct lease_op op = { .kind = LEASE_OP_DELETE,
+			.lease = *l,
+			.event = "expired",
+			.reason = "eipctl release",
+			.at = clock_wall() };
+
+		found = true;
+		rc = apply_one(app, &op, err);
+		l = next;
+	}
+	if (!found)
+		return err_set(err, -ENOENT,
+		    "%s is neither quarantined nor sticky", text);
+	return rc;
+}
+
+static int
+reload(void *arg, struct err *err)
+{
+	return app_reload(arg, err);
+}
+
+static int
+withdraw_all(void *arg, bool undo, struct err *err)
+{
+	struct app *app = arg;
+
+	if (store_is_open(app->store) &&
+	    store_set(app->store, "withdrawn", undo ? "" : "true", err) < 0)
+		return -EAGAIN;
+	if (app->is_withdrawn == !undo)
+		return 0;
+	app->is_withdrawn = !undo;
+	if (undo) {
+		if (nft_load(app->nft, err) < 0)
+			return -EAGAIN;
+		reconcile_dirty_all(app);
+		reconcile_kick(app);
+		return 0;
+	}
+	reconcile_withdraw_all(app);
+	return nft_remove_all(app->nft, err) < 0 ? -EAGAIN : 0;
+}
+
+void
+verbs_init(struct ctl_state *state)
+{
+	state->each_history = each_history;
+	state->reserve = reserve;
+	state->unreserve = unreserve;
+	state->release = release;
+	state->reload = reload;
+	state->withdraw_all = withdraw_all;
+}

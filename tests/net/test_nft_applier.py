@@ -1,0 +1,379 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The nft applier alone, with real packets: spread, sources, established
+connections, restart without a write, repair after foreign changes.
+
+Needs root and nft.  The applier is driven by nft_driver, which is taken from
+the environment (NFT_DRIVER) or built here."""
+
+import collections
+import glob
+import os
+import re
+import socket
+import subprocess
+import threading
+
+import pytest
+
+import lab
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+TOP = os.path.dirname(os.path.dirname(HERE))
+EIP4, EIP6 = "198.18.0.1", "fd18::1"
+NODES4 = [f"10.92.0.{i}" for i in (11, 12, 13)]
+NODES6 = [f"fd92::{i}" for i in (11, 12, 13)]
+TCP, UDP = 6, 17
+
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+
+
+@pytest.fixture(scope="session")
+def program(tmp_path_factory):
+    given = os.environ.get("NFT_DRIVER")
+    if given:
+        return given
+    out = str(tmp_path_factory.mktemp("driver") / "nft_driver")
+    src = ["tests/net/nft_driver.c", "src/plan/slots.c", "src/net/nl.c",
+           "src/apply/local_route.c", "src/apply/conntrack.c",
+           "src/sys/clock.c", "src/sys/log.c", "src/model/service.c"]
+    for pattern in ("src/plan/ruleset*.c", "src/apply/nft*.c", "src/base/*.c"):
+        src += sorted(os.path.relpath(p, TOP)
+                      for p in glob.glob(os.path.join(TOP, pattern)))
+    subprocess.run(["cc", "-std=gnu11", "-D_GNU_SOURCE", "-O1", "-g",
+                    "-fsanitize=address,undefined", "-Isrc", *src, "-o", out,
+                    "-lmnl", "-lnftnl"], cwd=TOP, check=True)
+    return out
+
+
+class Driver:
+    """One process that holds the applier."""
+
+    def __init__(self, net, program):
+        self.p = subprocess.Popen(net.argv("gw", program), text=True,
+                                  stdin=subprocess.PIPE,
+                                  stdout=subprocess.PIPE)
+        assert self.ask("load").endswith("ok")
+
+    def ask(self, *words):
+        self.p.stdin.write(" ".join(words) + "\n")
+        self.p.stdin.flush()
+        return self.p.stdout.readline().strip()
+
+    def stage(self, key, *frontends):
+        assert self.ask("stage", key, *frontends) == "ok"
+
+    def commit(self):
+        assert self.ask("commit") == "ok"
+        for _ in range(100):
+            if self.ask("flush").startswith("idle"):
+                return
+
+    def stat(self, name):
+        return int(re.search(rf"\b{name}=(\d+)", self.ask("stats")).group(1))
+
+    def is_foreign(self):
+        return any(self.ask("foreign") == "yes ok" for _ in range(20))
+
+    def end(self):
+        self.p.stdin.close()
+        assert self.p.wait(10) == 0
+
+
+def frontend(address, protocol, port, source, backends):
+    return ",".join([address, str(protocol), str(port), source, *backends])
+
+
+def at(nodes, port):
+    return [f"{node}@{port}" for node in nodes]
+
+
+def service(nodes4=NODES4, nodes6=NODES6, source="masq"):
+    return [frontend(EIP4, TCP, 80, source, at(nodes4, 30080)),
+            frontend(EIP6, TCP, 80, source, at(nodes6, 30080)),
+            frontend(EIP4, UDP, 53, source, at(nodes4, 30053)),
+            frontend(EIP6, UDP, 53, source, at(nodes6, 30053))]
+
+
+@pytest.fixture(scope="module")
+def net():
+    with lab.Lab() as the_lab:
+        the_lab.ip("rt", "route", "add", "198.18.0.0/24", "via", "10.91.0.2")
+        the_lab.ip("rt", "-6", "route", "add", "fd18::/64", "via", "fd91::2")
+        yield the_lab
+
+
+@pytest.fixture
+def driver(net, program):
+    d = Driver(net, program)
+    d.stage("prod/default/web", *service())
+    d.commit()
+    yield d
+    d.ask("remove")
+    d.end()
+
+
+def generation(net):
+    with lab.inside(net.ns("gw")):
+        s = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 12)
+    with s:
+        # NFT_MSG_GETGEN, NLM_F_REQUEST
+        s.sendto((20).to_bytes(4, "little") + (0x0a10).to_bytes(2, "little") +
+                 (1).to_bytes(2, "little") + bytes(12), (0, 0))
+        return int.from_bytes(s.recv(4096)[24:28], "big")
+
+
+def table(net):
+    return net.run("gw", "nft", "list", "table", "inet", "eipd")
+
+
+def counts(fetch, n=60):
+    return collections.Counter(fetch() for _ in range(n))
+
+
+@pytest.mark.parametrize("address", [EIP4, EIP6])
+def test_spread(net, driver, address):
+    for fetch in (lambda: net.get(address, 80)[0],
+                  lambda: net.udp(address, 53)[0]):
+        seen = counts(fetch)
+        assert set(seen) == {"n1", "n2", "n3"}
+        assert min(seen.values()) >= 6, seen
+
+
+def test_source(net, driver):
+    assert net.get(EIP4, 80)[1] == "10.92.0.1"
+    assert net.get(EIP6, 80)[1] == "fd92::1"
+    driver.stage("prod/default/web", *service(source="keep"))
+    driver.commit()
+    assert net.get(EIP4, 80)[1] == "10.90.0.2"
+    assert net.get(EIP6, 80)[1] == "fd90::2"
+
+
+@pytest.mark.parametrize("address", [EIP4, EIP6])
+def test_refusal(net, driver, address):
+    driver.stage("prod/default/web", *service([], []))
+    driver.commit()
+    for port in (80, 81, 22):
+        with pytest.raises(ConnectionRefusedError):
+            net.connect(address, port)
+    with pytest.raises(ConnectionRefusedError):
+        net.udp(address, 53)
+    driver.stage("prod/default/web", *service())
+    driver.commit()
+    assert net.get(address, 80)[0] in lab.NODES
+
+
+@pytest.mark.parametrize("address", [EIP4, EIP6])
+def test_host_is_hidden(net, driver, address):
+    with lab.inside(net.ns("gw")):
+        s = socket.create_server(("::", 22), family=socket.AF_INET6,
+                                 dualstack_ipv6=True)
+    with s:
+        assert net.connect("10.91.0.2", 22)
+        with pytest.raises(ConnectionRefusedError):
+            net.connect(address, 22)
+        net.run("cl", "ping", "-c1", "-W2", address)
+        assert net.get(address, 80, host="gw")[0] in lab.NODES
+
+
+@pytest.mark.parametrize("address", [EIP4, EIP6])
+def test_hairpin(net, driver, address):
+    driver.stage("prod/default/web", *service(source="keep"))
+    driver.commit()
+    seen = counts(lambda: net.get(address, 80, host="n1")[0], 30)
+    assert set(seen) == {"n1", "n2", "n3"}
+
+
+@pytest.mark.parametrize("version", [4, 6])
+def test_backend_leaves(net, driver, version):
+    address = EIP4 if version == 4 else EIP6
+    streams = [net.http(address, 80, "/stream?seconds=2&rate=20")
+               for _ in range(12)]
+    with lab.inside(net.ns("cl")):
+        s = socket.socket(socket.AF_INET if version == 4 else socket.AF_INET6,
+                          socket.SOCK_DGRAM)
+    with s:
+        s.settimeout(3)
+        s.connect((address, 53))
+        s.send(b"x")
+        first = s.recv(100).split()[0].decode()
+        left = [i for i, node in enumerate(lab.NODES) if node != first]
+        driver.stage("prod/default/web",
+                     *service([NODES4[i] for i in left],
+                              [NODES6[i] for i in left]))
+        driver.commit()
+        s.send(b"x")
+        assert s.recv(100).split()[0].decode() != first
+    assert first not in counts(lambda: net.get(address, 80)[0], 30)
+    for c, response in streams:
+        lines = response.read().decode().splitlines()
+        c.close()
+        assert len(lines) == 40
+
+
+def test_one_backend_and_many(net, driver):
+    for n in (1, 2, 3, 1):
+        driver.stage("prod/default/web", *service(NODES4[:n], NODES6[:n]))
+        driver.commit()
+        seen = counts(lambda: net.get(EIP4, 80)[0], 20)
+        assert set(seen) == set(lab.NODES[:n])
+
+
+def test_weights(net, driver):
+    backends = [f"{NODES4[0]}@30080@3", f"{NODES4[1]}@30080@1",
+                f"{NODES4[2]}@30080@1@2"]
+    driver.stage("prod/default/web", frontend(EIP4, TCP, 80, "masq", backends))
+    driver.commit()
+    seen = counts(lambda: net.get(EIP4, 80)[0], 80)
+    assert set(seen) == {"n1", "n2"}
+    assert seen["n1"] > seen["n2"] * 1.5
+
+
+def test_flows_are_forgotten(net, driver):
+    net.udp(EIP4, 53)
+    entries = ("conntrack", "-L", "-p", "udp", "-d", EIP4)
+    assert EIP4 in net.run("gw", *entries)
+    driver.stage("prod/default/web")
+    driver.commit()
+    assert EIP4 not in net.run("gw", *entries)
+    assert EIP4 not in net.run("gw", "ip", "route", "show", "table", "local")
+
+
+def test_restart_writes_nothing(net, driver, program):
+    before = table(net)
+    generation_before = generation(net)
+    routes = net.run("gw", "ip", "route", "show", "table", "local")
+    again = Driver(net, program)
+    services = again.ask("services")
+    assert services.startswith("prod/default/web ")
+    assert f"{EIP4},6,80,masq," + ",".join(at(NODES4, 30080)) in services
+    again.stage("prod/default/web", *service())
+    again.commit()
+    assert again.stat("commits") == 0
+    assert generation(net) == generation_before
+    assert table(net) == before
+    assert net.run("gw", "ip", "route", "show", "table", "local") == routes
+    # The numbers go on as well: one change is a handful of elements.
+    again.stage("prod/default/web", *service(NODES4[:2], NODES6))
+    again.commit()
+    assert again.stat("commits") == 1
+    assert again.stat("operations") < 200
+    again.end()
+
+
+FOREIGN = [
+    ["delete element inet eipd svc4 { %s . tcp . 80 }" % EIP4],
+    ["delete element inet eipd eip6 { %s }" % EIP6],
+    ["flush map inet eipd slots_6_0"],
+    ["delete element inet eipd be4_6_0 { 0x90000000 }",
+     "add element inet eipd be4_6_0 { 0x90000000 : 10.92.0.99 . 1 }"],
+    ["add element inet eipd eip4 { 198.18.0.200 }"],
+    ["add element inet eipd svc4 { 198.18.0.9 . tcp . 9 comment \"a/b/c\" : "
+     "0x8f000777 }"],
+    ["add element inet eipd svc4 { 198.18.0.9 . tcp . 9 : 0x12345678 }"],
+    ["flush chain inet eipd in4"],
+    ["add chain inet eipd mine"],
+    ["flush map inet eipd disp4"],
+    ["delete table inet eipd"],
+    ["flush ruleset"],
+    ["flush ruleset", "add table inet eipd { comment \"layout 0\"; }"],
+]
+
+
+@pytest.mark.parametrize("commands", FOREIGN, ids=lambda c: c[-1][:40])
+def test_foreign_change_is_repaired(net, driver, commands):
+    before = table(net)
+    assert not driver.is_foreign()
+    for command in commands:
+        net.run("gw", "nft", command)
+    assert driver.is_foreign()
+    assert driver.ask("load").endswith("ok")
+    driver.commit()
+    after = table(net)
+    if "size" not in commands[0]:
+        assert sorted(after.split()) == sorted(before.split())
+    assert not driver.is_foreign()
+    for address in (EIP4, EIP6):
+        assert net.get(address, 80)[0] in lab.NODES
+
+
+def test_foreign_change_elsewhere(net, driver):
+    commits = driver.stat("commits")
+    net.run("gw", "nft", "add table ip other; add chain ip other c")
+    assert not driver.is_foreign()
+    driver.commit()
+    assert driver.stat("commits") == commits
+    net.run("gw", "nft", "delete table ip other")
+
+
+def test_foreign_change_before_commit(net, driver):
+    """A commit that meets a change nobody has noticed fails, the next one
+    repairs."""
+    net.run("gw", "nft", "flush ruleset")
+    driver.stage("prod/default/web", *service(NODES4[:2], NODES6[:2]))
+    assert driver.ask("commit").startswith("error")
+    driver.commit()
+    assert set(counts(lambda: net.get(EIP4, 80)[0], 20)) == {"n1", "n2"}
+
+
+def test_route_is_repaired(net, driver):
+    net.run("gw", "ip", "route", "del", "local", EIP4, "dev", "lo", "table",
+            "local")
+    assert driver.is_foreign()
+    driver.commit()
+    assert net.get(EIP4, 80)[0] in lab.NODES
+
+
+def test_broken_table_at_start(net, driver, program):
+    net.run("gw", "nft", "flush chain inet eipd in4")
+    again = Driver(net, program)
+    assert "prod/default/web" in again.ask("services")
+    again.stage("prod/default/web", *service())
+    again.commit()
+    assert net.get(EIP4, 80)[0] in lab.NODES
+    with pytest.raises(ConnectionRefusedError):
+        net.connect(EIP4, 81)
+    again.end()
+
+
+def test_change_under_load(net, driver):
+    """No connection fails while the table changes all the time."""
+    failures = []
+    stop = threading.Event()
+
+    def client():
+        while not stop.is_set():
+            try:
+                net.get(EIP4, 80)
+            except OSError as e:
+                failures.append(repr(e))
+
+    threads = [threading.Thread(target=client) for _ in range(3)]
+    for t in threads:
+        t.start()
+    for i in range(300):
+        nodes = NODES4[:1 + i % 3]
+        driver.stage("prod/default/web",
+                     *service(nodes, NODES6, "masq" if i % 2 else "keep"))
+        driver.commit()
+    stop.set()
+    for t in threads:
+        t.join()
+    assert not failures
+
+
+def test_key_of_greatest_length(net, driver):
+    key = "c" * 120 + "/" + "n" * 63 + "/" + "s" * 63
+    assert len(key) == 248
+    driver.stage(key, frontend("198.18.0.7", TCP, 80, "masq",
+                               at(NODES4, 30080)))
+    driver.commit()
+    assert key in table(net)
+
+
+def test_many(net, driver):
+    assert "ok" in driver.ask("bulk 1200 4")
+    assert driver.ask("commit") == "ok"
+    assert not driver.is_foreign()
+    assert "ok" in driver.ask("bulk 1200 0")
+    assert not driver.is_foreign()
+    assert net.get(EIP4, 80)[0] in lab.NODES

@@ -1,0 +1,662 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * test_ruleset: differences against a kernel made of an array, which refuses
+ * what the real one refuses: adding what is there, deleting what is not.
+ */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/vec.h"
+#include "plan/ruleset.h"
+
+enum { BACKENDS = 300 };
+
+struct element {
+	struct ruleset_op op;
+	char comment[64];
+};
+
+struct kernel {
+	VEC(struct element) elements;
+	bool shards[SLOTS_CLASS__COUNT][8];
+	size_t n_added;
+	size_t n_deleted;
+};
+
+static int
+cmp_place(const struct ruleset_op *a, const struct ruleset_op *b)
+{
+	if (a->set != b->set)
+		return a->set < b->set ? -1 : 1;
+	if (a->family != b->family)
+		return (int)a->family - (int)b->family;
+	if (a->class != b->class)
+		return (int)a->class - (int)b->class;
+	if (a->shard != b->shard)
+		return (int)a->shard - (int)b->shard;
+	return memcmp(a->key, b->key, sizeof(a->key));
+}
+
+/* Where it is, or where it belongs. */
+static size_t
+place_of(const struct kernel *kernel, const struct ruleset_op *op)
+{
+	size_t low = 0;
+	size_t high = kernel->elements.n;
+
+	while (low < high) {
+		size_t mid = (low + high) / 2;
+
+		if (cmp_place(&kernel->elements.v[mid].op, op) < 0)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low;
+}
+
+static void
+on_op(void *arg, const struct ruleset_op *op)
+{
+	struct kernel *kernel = arg;
+	size_t at = place_of(kernel, op);
+	bool is_there = at < kernel->elements.n &&
+	    cmp_place(&kernel->elements.v[at].op, op) == 0;
+	struct element element = { .op = *op };
+
+	if (op->set == RULESET_SET_SHARD) {
+		assert_false(kernel->shards[op->class][op->shard]);
+		kernel->shards[op->class][op->shard] = true;
+		return;
+	}
+	if (op->set == RULESET_SET_SLOTS || op->set == RULESET_SET_BACKENDS)
+		assert_true(kernel->shards[op->class][op->shard]);
+	if (op->is_delete) {
+		assert_true(is_there);
+		vec_remove(&kernel->elements, at);
+		kernel->n_deleted++;
+		return;
+	}
+	assert_false(is_there);
+	assert_true(op->data_len > 0 || op->set == RULESET_SET_EIP);
+	if (op->comment)
+		snprintf(element.comment, sizeof(element.comment), "%s",
+		    op->comment);
+	element.op.comment = NULL;
+	vec_insert(&kernel->elements, at, element);
+	kernel->n_added++;
+}
+
+static size_t
+count(const struct kernel *kernel, enum ruleset_set set)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < kernel->elements.n; i++)
+		n += kernel->elements.v[i].op.set == set;
+	return n;
+}
+
+/* All of it in one transaction; the number of operations. */
+static size_t
+commit(struct ruleset *rs, struct kernel *kernel)
+{
+	kernel->n_added = 0;
+	kernel->n_deleted = 0;
+	ruleset_begin(rs, SIZE_MAX, SIZE_MAX);
+	ruleset_diff(rs, on_op, kernel);
+	ruleset_done(rs);
+	ruleset_clear_moved(rs);
+	assert_false(ruleset_is_dirty(rs));
+	return kernel->n_added + kernel->n_deleted;
+}
+
+static void
+flush(struct ruleset *rs)
+{
+	const struct ruleset_flush *flushes;
+	size_t n;
+
+	flushes = ruleset_flushes(rs, &n);
+	for (size_t i = 0; i < n; i++) {
+		if (flushes[i].frees_number)
+			ruleset_free_number(rs, flushes[i].number);
+	}
+	ruleset_clear_flushes(rs);
+}
+
+static void
+load(struct ruleset *rs, const struct kernel *kernel)
+{
+	static const enum ruleset_set order[] = { RULESET_SET_SVC,
+		RULESET_SET_EIP, RULESET_SET_SLOTS, RULESET_SET_DIRECT,
+		RULESET_SET_BACKENDS };
+
+	ruleset_load_begin(rs);
+	for (unsigned int class = 0; class < SLOTS_CLASS__COUNT; class++) {
+		for (unsigned int shard = 0; shard < 8; shard++) {
+			if (kernel->shards[class][shard])
+				ruleset_load_shard(rs, class, shard);
+		}
+	}
+	for (size_t i = 0; i < ARRAY_LEN(order); i++) {
+		const struct element *element;
+
+		VEC_FOREACH (element, &kernel->elements) {
+			struct ruleset_op op = element->op;
+
+			op.comment = element->comment;
+			if (op.set == order[i])
+				ruleset_load_element(rs, &op);
+		}
+	}
+	ruleset_load_end(rs);
+}
+
+static struct kernel
+kernel_copy(const struct kernel *kernel)
+{
+	struct kernel copy = *kernel;
+
+	copy.elements.v = mem_dup(kernel->elements.v,
+	    kernel->elements.n * sizeof(*kernel->elements.v));
+	copy.elements.cap = kernel->elements.n;
+	return copy;
+}
+
+static bool
+kernel_eq(const struct kernel *a, const struct kernel *b)
+{
+	if (a->elements.n != b->elements.n)
+		return false;
+	for (size_t i = 0; i < a->elements.n; i++) {
+		const struct element *x = &a->elements.v[i];
+		const struct element *y = &b->elements.v[i];
+
+		if (cmp_place(&x->op, &y->op) != 0 ||
+		    memcmp(x->op.data, y->op.data, sizeof(x->op.data)) != 0 ||
+		    strcmp(x->comment, y->comment) != 0)
+			return false;
+	}
+	return true;
+}
+
+/* One frontend at 198.51.100.N with the backends whose bit is set. */
+struct wish {
+	struct frontend frontend;
+	struct backend backends[BACKENDS];
+};
+
+static void
+wish_add(struct wish *wish, unsigned int i)
+{
+	bool is_v4 = wish->frontend.addr.family == FAMILY_IPV4;
+	uint8_t b[16] = { 10, 0, (uint8_t)(i >> 8), (uint8_t)i };
+
+	wish->backends[wish->frontend.n_backends++] = (struct backend){
+		.addr = addr_from_bytes(is_v4 ? FAMILY_IPV4 : FAMILY_IPV6, b),
+		.port = 30000,
+		.weight = 1,
+		.node = "",
+		.probe = "",
+	};
+}
+
+static struct wish *
+wish_new(unsigned int eip, uint8_t protocol, uint64_t bits)
+{
+	struct wish *wish = mem_new(struct wish);
+	uint8_t b[4] = { 198, 51, (uint8_t)(eip >> 8), (uint8_t)eip };
+
+	wish->frontend = (struct frontend){ .addr =
+						addr_from_bytes(FAMILY_IPV4, b),
+		.protocol = protocol,
+		.port = 80,
+		.is_masqueraded = true,
+		.backends = wish->backends };
+	for (unsigned int i = 0; i < 64; i++) {
+		if (bits >> i & 1)
+			wish_add(wish, i);
+	}
+	return wish;
+}
+
+static void
+stage(struct ruleset *rs, const char *key, unsigned int eip, uint8_t protocol,
+    uint64_t bits)
+{
+	struct wish *wish = wish_new(eip, protocol, bits);
+
+	assert_int_equal(ruleset_stage(rs, key, &wish->frontend, 1, NULL), 0);
+	free(wish);
+}
+
+struct fixture {
+	struct ruleset *rs;
+	struct kernel kernel;
+};
+
+static int
+set_up(void **state)
+{
+	struct fixture *fx = mem_new(struct fixture);
+
+	fx->rs = ruleset_new();
+	load(fx->rs, &fx->kernel);
+	*state = fx;
+	return 0;
+}
+
+static int
+tear_down(void **state)
+{
+	struct fixture *fx = *state;
+
+	ruleset_free(fx->rs);
+	vec_fini(&fx->kernel.elements);
+	free(fx);
+	return 0;
+}
+
+static void
+test_minimal(void **state)
+{
+	static const struct {
+		const char *name;
+		uint64_t bits;
+		size_t n_added;
+		size_t n_deleted;
+	} steps[] = {
+		/* eip, svc, n backends, slots */
+		{ "three backends", 7, 1 + 1 + 3 + 64, 0 },
+		{ "the same", 7, 0, 0 },
+		{ "none: one element changes", 0, 1, 1 + 3 + 64 },
+		{ "one: direct", 1, 2, 1 },
+		{ "another one", 2, 1, 1 },
+		{ "two", 3, 1 + 2 + 16, 1 + 1 },
+	};
+	struct fixture *fx = *state;
+
+	for (size_t i = 0; i < ARRAY_LEN(steps); i++) {
+		stage(fx->rs, "c/n/a", 1, 6, steps[i].bits);
+		commit(fx->rs, &fx->kernel);
+		if (fx->kernel.n_added != steps[i].n_added ||
+		    fx->kernel.n_deleted != steps[i].n_deleted)
+			fail_msg("%s: %zu added, %zu deleted", steps[i].name,
+			    fx->kernel.n_added, fx->kernel.n_deleted);
+	}
+	assert_int_equal(ruleset_stage(fx->rs, "c/n/a", NULL, 0, NULL), 0);
+	commit(fx->rs, &fx->kernel);
+	assert_int_equal(fx->kernel.elements.n, 0);
+}
+
+static void
+test_one_backend_of_four(void **state)
+{
+	struct fixture *fx = *state;
+	const struct ruleset_flush *flushes;
+	size_t n;
+
+	stage(fx->rs, "c/n/a", 1, 17, 15);
+	commit(fx->rs, &fx->kernel);
+	stage(fx->rs, "c/n/a", 1, 17, 13);
+	commit(fx->rs, &fx->kernel);
+	/* 16 slots of its own, few of others, its own element. */
+	assert_in_range(fx->kernel.n_added, 16, 28);
+	assert_int_equal(fx->kernel.n_deleted, fx->kernel.n_added + 1);
+	flushes = ruleset_flushes(fx->rs, &n);
+	assert_int_equal(n, 1);
+	assert_int_equal(flushes[0].mask, RULESET_FLUSH_BACKEND);
+	assert_int_equal(flushes[0].mark & 0xff, 1);
+	assert_false(flushes[0].is_unreplied_only);
+	/* It returns under another index. */
+	ruleset_clear_flushes(fx->rs);
+	stage(fx->rs, "c/n/a", 1, 17, 15);
+	commit(fx->rs, &fx->kernel);
+	stage(fx->rs, "c/n/a", 1, 17, 13);
+	commit(fx->rs, &fx->kernel);
+	flushes = ruleset_flushes(fx->rs, &n);
+	assert_int_equal(flushes[0].mark & 0xff, 4);
+	ruleset_clear_flushes(fx->rs);
+}
+
+static void
+test_flush_of_tcp(void **state)
+{
+	struct fixture *fx = *state;
+	const struct ruleset_flush *flushes;
+	size_t n;
+
+	stage(fx->rs, "c/n/a", 1, 6, 0);
+	commit(fx->rs, &fx->kernel);
+	stage(fx->rs, "c/n/a", 1, 6, 7);
+	commit(fx->rs, &fx->kernel);
+	flushes = ruleset_flushes(fx->rs, &n);
+	assert_int_equal(n, 0);
+	stage(fx->rs, "c/n/a", 1, 6, 3);
+	commit(fx->rs, &fx->kernel);
+	flushes = ruleset_flushes(fx->rs, &n);
+	assert_int_equal(n, 1);
+	assert_true(flushes[0].is_unreplied_only);
+	ruleset_clear_flushes(fx->rs);
+	assert_int_equal(ruleset_stage(fx->rs, "c/n/a", NULL, 0, NULL), 0);
+	commit(fx->rs, &fx->kernel);
+	flushes = ruleset_flushes(fx->rs, &n);
+	assert_int_equal(n, 1);
+	assert_int_equal(flushes[0].mask, RULESET_FLUSH_FRONTEND);
+	assert_false(flushes[0].is_unreplied_only);
+	flush(fx->rs);
+}
+
+static uint32_t
+number_of(const struct fixture *fx, unsigned int eip)
+{
+	const struct element *element;
+
+	VEC_FOREACH (element, &fx->kernel.elements) {
+		uint32_t mark;
+
+		if (element->op.set != RULESET_SET_SVC ||
+		    element->op.key[2] != eip >> 8 ||
+		    element->op.key[3] != (eip & 0xff))
+			continue;
+		memcpy(&mark, element->op.data, sizeof(mark));
+		return mark & RULESET_MARK_NUMBER;
+	}
+	return UINT32_MAX;
+}
+
+static void
+test_numbers(void **state)
+{
+	struct fixture *fx = *state;
+	uint32_t first;
+
+	for (unsigned int i = 0; i < 3; i++) {
+		char key[16];
+
+		snprintf(key, sizeof(key), "c/n/%u", i);
+		stage(fx->rs, key, i, 6, 3);
+	}
+	commit(fx->rs, &fx->kernel);
+	first = number_of(fx, 0);
+	assert_int_equal(ruleset_stage(fx->rs, "c/n/0", NULL, 0, NULL), 0);
+	commit(fx->rs, &fx->kernel);
+	/* Its flows are not forgotten yet: nobody gets the number. */
+	stage(fx->rs, "c/n/8", 8, 6, 3);
+	commit(fx->rs, &fx->kernel);
+	assert_int_not_equal(number_of(fx, 8), first);
+	flush(fx->rs);
+	stage(fx->rs, "c/n/9", 9, 6, 3);
+	commit(fx->rs, &fx->kernel);
+	assert_int_equal(number_of(fx, 9), first);
+}
+
+static void
+test_shard_has_a_limit(void **state)
+{
+	struct fixture *fx = *state;
+
+	for (unsigned int i = 0; i < 40; i++) {
+		char key[16];
+
+		snprintf(key, sizeof(key), "c/n/%u", i);
+		stage(fx->rs, key, i, 6, (UINT64_C(1) << 33) - 1);
+	}
+	commit(fx->rs, &fx->kernel);
+	assert_int_equal(count(&fx->kernel, RULESET_SET_SLOTS), 40 * 1024);
+	assert_true(fx->kernel.shards[SLOTS_CLASS_1024][0]);
+	assert_true(fx->kernel.shards[SLOTS_CLASS_1024][1]);
+	assert_int_equal(number_of(fx, 32), 512);
+}
+
+static void
+test_refused(void **state)
+{
+	struct fixture *fx = *state;
+	struct wish *wish = wish_new(1, 6, 1);
+	struct frontend twice[2] = { wish->frontend, wish->frontend };
+	struct err err;
+	char key[300];
+
+	stage(fx->rs, "c/n/a", 1, 6, 3);
+	assert_int_equal(ruleset_stage(fx->rs, "c/n/b", &wish->frontend, 1,
+			     &err),
+	    -EEXIST);
+	assert_string_equal(err.text,
+	    "c/n/b: 198.51.0.1 TCP 80 belongs to c/n/a; choose another port "
+	    "or address");
+	assert_int_equal(ruleset_stage(fx->rs, "c/n/a", twice, 2, &err),
+	    -EEXIST);
+	memset(key, 'k', sizeof(key));
+	key[251] = '\0';
+	assert_int_equal(ruleset_stage(fx->rs, key, NULL, 0, &err), -ENOSPC);
+	while (wish->frontend.n_backends < 256)
+		wish_add(wish, 1000 + (unsigned int)wish->frontend.n_backends);
+	assert_int_equal(ruleset_stage(fx->rs, "c/n/a", &wish->frontend, 1,
+			     &err),
+	    -ENOSPC);
+	wish->backends[0].state = BACKEND_DOWN;
+	assert_int_equal(ruleset_stage(fx->rs, "c/n/a", &wish->frontend, 1,
+			     &err),
+	    0);
+	commit(fx->rs, &fx->kernel);
+	assert_int_equal(count(&fx->kernel, RULESET_SET_BACKENDS), 255);
+	free(wish);
+}
+
+static void
+test_handed_over(void **state)
+{
+	struct fixture *fx = *state;
+	uint32_t number;
+
+	stage(fx->rs, "c/n/a", 1, 6, 3);
+	commit(fx->rs, &fx->kernel);
+	number = number_of(fx, 1);
+	assert_int_equal(ruleset_stage(fx->rs, "c/n/a", NULL, 0, NULL), 0);
+	stage(fx->rs, "c/n/b", 1, 6, 3);
+	/* The address never leaves. */
+	ruleset_begin(fx->rs, SIZE_MAX, SIZE_MAX);
+	ruleset_diff(fx->rs, on_op, &fx->kernel);
+	ruleset_done(fx->rs);
+	assert_int_equal(count(&fx->kernel, RULESET_SET_EIP), 1);
+	assert_int_not_equal(number_of(fx, 1), number);
+	flush(fx->rs);
+	/* And back again before anything is committed: nothing to do. */
+	assert_int_equal(ruleset_stage(fx->rs, "c/n/b", NULL, 0, NULL), 0);
+	stage(fx->rs, "c/n/c", 1, 6, 3);
+	assert_int_equal(ruleset_stage(fx->rs, "c/n/c", NULL, 0, NULL), 0);
+	stage(fx->rs, "c/n/b", 1, 6, 3);
+	assert_int_equal(commit(fx->rs, &fx->kernel), 0);
+}
+
+static void
+test_chunks(void **state)
+{
+	struct fixture *fx = *state;
+	size_t n_transactions = 0;
+
+	for (unsigned int i = 0; i < 10; i++) {
+		char key[16];
+
+		snprintf(key, sizeof(key), "c/n/%u", i);
+		stage(fx->rs, key, i, 6, 7);
+	}
+	while (ruleset_is_dirty(fx->rs)) {
+		assert_in_range(ruleset_begin(fx->rs, 4, SIZE_MAX), 1, 4);
+		ruleset_diff(fx->rs, on_op, &fx->kernel);
+		ruleset_done(fx->rs);
+		n_transactions++;
+	}
+	assert_int_equal(n_transactions, 3);
+	assert_int_equal(count(&fx->kernel, RULESET_SET_SVC), 10);
+}
+
+static void
+test_restart(void **state)
+{
+	struct fixture *fx = *state;
+	struct ruleset *again = ruleset_new();
+
+	stage(fx->rs, "c/n/a", 1, 6, 7);
+	stage(fx->rs, "c/n/b", 2, 17, 1);
+	stage(fx->rs, "c/n/c", 3, 6, 0);
+	commit(fx->rs, &fx->kernel);
+	stage(fx->rs, "c/n/a", 1, 6, 14);
+	commit(fx->rs, &fx->kernel);
+	load(again, &fx->kernel);
+	assert_false(ruleset_is_dirty(again));
+	assert_int_equal(ruleset_totals(again).n_services, 3);
+	stage(again, "c/n/c", 3, 6, 0);
+	stage(again, "c/n/b", 2, 17, 1);
+	stage(again, "c/n/a", 1, 6, 14);
+	assert_false(ruleset_is_dirty(again));
+	ruleset_free(again);
+}
+
+/* Whatever is lost, changed or added: load and commit restore it exactly. */
+static void
+test_repair(void **state)
+{
+	struct fixture *fx = *state;
+	struct kernel before;
+
+	stage(fx->rs, "c/n/a", 1, 6, 7);
+	stage(fx->rs, "c/n/b", 2, 17, 1);
+	stage(fx->rs, "c/n/c", 3, 6, 0);
+	commit(fx->rs, &fx->kernel);
+	before = kernel_copy(&fx->kernel);
+	for (size_t i = 0; i < before.elements.n; i++) {
+		struct element *element;
+
+		vec_remove(&fx->kernel.elements, i);
+		load(fx->rs, &fx->kernel);
+		assert_true(ruleset_is_dirty(fx->rs));
+		commit(fx->rs, &fx->kernel);
+		assert_true(kernel_eq(&fx->kernel, &before));
+		element = &fx->kernel.elements.v[i];
+		if (element->op.data_len == 0)
+			continue;
+		element->op.data[i % element->op.data_len] ^= 0x41;
+		load(fx->rs, &fx->kernel);
+		assert_true(ruleset_is_dirty(fx->rs));
+		commit(fx->rs, &fx->kernel);
+		assert_true(kernel_eq(&fx->kernel, &before));
+		flush(fx->rs);
+	}
+	/* Everything at once. */
+	vec_clear(&fx->kernel.elements);
+	memset(fx->kernel.shards, 0, sizeof(fx->kernel.shards));
+	load(fx->rs, &fx->kernel);
+	commit(fx->rs, &fx->kernel);
+	assert_true(kernel_eq(&fx->kernel, &before));
+	vec_fini(&before.elements);
+}
+
+static void
+test_foreign_service(void **state)
+{
+	struct fixture *fx = *state;
+	struct fixture other = { .rs = ruleset_new() };
+
+	stage(fx->rs, "c/n/a", 1, 6, 7);
+	commit(fx->rs, &fx->kernel);
+	load(other.rs, &fx->kernel);
+	stage(other.rs, "c/n/b", 2, 6, 7);
+	commit(other.rs, &fx->kernel);
+	load(fx->rs, &fx->kernel);
+	commit(fx->rs, &fx->kernel);
+	assert_int_equal(count(&fx->kernel, RULESET_SET_SVC), 1);
+	assert_int_equal(count(&fx->kernel, RULESET_SET_SLOTS), 64);
+	ruleset_free(other.rs);
+}
+
+static uint32_t
+next_random(uint32_t *seed)
+{
+	*seed = *seed * 1664525 + 1013904223;
+	return *seed >> 8;
+}
+
+/* Any order of events ends where staging all of it at once ends. */
+static void
+test_churn(void **state)
+{
+	struct fixture *fx = *state;
+	struct ruleset *fresh = ruleset_new();
+	struct kernel copy;
+	uint64_t bits[16] = { 0 };
+	bool is_staged[16] = { false };
+	uint32_t seed = 7;
+
+	for (unsigned int round = 0; round < 3000; round++) {
+		unsigned int i = next_random(&seed) % 16;
+		char key[16];
+
+		snprintf(key, sizeof(key), "c/n/%u", i);
+		is_staged[i] = next_random(&seed) % 8 != 0;
+		bits[i] = next_random(&seed) & next_random(&seed) & 0xfff;
+		if (is_staged[i])
+			stage(fx->rs, key, i, i % 2 ? 6 : 17, bits[i]);
+		else
+			assert_int_equal(
+			    ruleset_stage(fx->rs, key, NULL, 0, NULL), 0);
+		if (next_random(&seed) % 4 == 0)
+			commit(fx->rs, &fx->kernel);
+		if (next_random(&seed) % 16 == 0)
+			flush(fx->rs);
+		if (next_random(&seed) % 32 == 0 && fx->kernel.elements.n > 0)
+			vec_remove(&fx->kernel.elements,
+			    next_random(&seed) % fx->kernel.elements.n);
+		else if (next_random(&seed) % 32 != 0)
+			continue;
+		load(fx->rs, &fx->kernel);
+	}
+	load(fx->rs, &fx->kernel);
+	commit(fx->rs, &fx->kernel);
+	copy = kernel_copy(&fx->kernel);
+	load(fresh, &fx->kernel);
+	assert_false(ruleset_is_dirty(fresh));
+	for (unsigned int i = 0; i < 16; i++) {
+		char key[16];
+
+		snprintf(key, sizeof(key), "c/n/%u", i);
+		if (is_staged[i])
+			stage(fresh, key, i, i % 2 ? 6 : 17, bits[i]);
+	}
+	assert_false(ruleset_is_dirty(fresh));
+	assert_true(kernel_eq(&copy, &fx->kernel));
+	vec_fini(&copy.elements);
+	ruleset_free(fresh);
+}
+
+int
+main(void)
+{
+#define TEST(fn) cmocka_unit_test_setup_teardown(fn, set_up, tear_down)
+	const struct CMUnitTest tests[] = {
+		TEST(test_minimal),
+		TEST(test_one_backend_of_four),
+		TEST(test_flush_of_tcp),
+		TEST(test_numbers),
+		TEST(test_shard_has_a_limit),
+		TEST(test_refused),
+		TEST(test_handed_over),
+		TEST(test_chunks),
+		TEST(test_restart),
+		TEST(test_repair),
+		TEST(test_foreign_service),
+		TEST(test_churn),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

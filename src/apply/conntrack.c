@@ -172,8 +172,7 @@ is_to_go(const struct conntrack *conntrack, uint32_t mark, bool is_replied)
 
 	for (size_t i = 0; i < ARRAY_LEN(masks); i++) {
 		if (has_flush(conntrack, mark, masks[i], false) ||
-		    (!is_replied &&
-			has_flush(conntrack, mark, masks[i], true)))
+		    (!is_replied && has_flush(conntrack, mark, masks[i], true)))
 			return true;
 	}
 	return false;
@@ -210,7 +209,8 @@ on_entry(void *arg, const struct nlmsghdr *h)
 		mnl_attr_put(out, CTA_ID,
 		    mnl_attr_get_payload_len(attrs[CTA_ID]),
 		    mnl_attr_get_payload(attrs[CTA_ID]));
-	conntrack->n_deleted += nl_request(conntrack->del, out, NULL, NULL) == 0;
+	conntrack->n_deleted +=
+	    nl_request(conntrack->del, out, NULL, NULL) == 0;
 	return 0;
 }
 

@@ -12,9 +12,8 @@
 #include <linux/rtnetlink.h>
 
 #include "base/mem.h"
-#define uthash_malloc(size_b) mem_alloc(size_b)
-#include <uthash.h>
 
+#include "base/table.h"
 #include "net/nl.h"
 
 enum {
@@ -70,7 +69,8 @@ forget_all(struct local_routes *routes)
 	struct route *route;
 	struct route *next;
 
-	HASH_ITER (hh, routes->all, route, next) {
+	for (route = routes->all; route; route = next) {
+		next = route->hh.next;
 		HASH_DEL(routes->all, route);
 		free(route);
 	}
@@ -231,8 +231,8 @@ put_message(struct local_routes *routes, struct nl_buf *buf,
 
 	h->nlmsg_seq = seq;
 	h->nlmsg_type = route->is_wanted ? RTM_NEWROUTE : RTM_DELROUTE;
-	h->nlmsg_flags = NLM_F_REQUEST |
-	    (route->is_wanted ? NLM_F_CREATE | NLM_F_EXCL : 0);
+	h->nlmsg_flags =
+	    NLM_F_REQUEST | (route->is_wanted ? NLM_F_CREATE | NLM_F_EXCL : 0);
 	rtm = mnl_nlmsg_put_extra_header(h, sizeof(*rtm));
 	*rtm = (struct rtmsg){
 		.rtm_family =
@@ -333,8 +333,8 @@ local_routes_commit(struct local_routes *routes, struct err *err)
 	TAILQ_FOREACH (route, &routes->dirty, dirty)
 		n_left++;
 	while (n_left > 0) {
-		int sent = send_some(routes, &answers,
-		    MIN(n_left, BATCH_ROUTES), err);
+		int sent =
+		    send_some(routes, &answers, MIN(n_left, BATCH_ROUTES), err);
 
 		if (sent < 0)
 			return sent;

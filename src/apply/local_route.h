@@ -15,12 +15,13 @@
 #include "base/addr.h"
 #include "base/err.h"
 
-enum { LOCAL_ROUTE_PROTOCOL = 225 };
+enum {
+	LOCAL_ROUTE_PROTOCOL = 225
+};
 
 struct local_routes;
 
-ATTR_NODISCARD int local_routes_new(struct local_routes **out,
-    struct err *err);
+ATTR_NODISCARD int local_routes_new(struct local_routes **out, struct err *err);
 void local_routes_free(struct local_routes *routes); /* NULL is fine */
 
 /* Reads them back; forgets what was wanted. */

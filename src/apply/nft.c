@@ -128,8 +128,8 @@ explain(const struct nft *nft, const struct nl_refusal *refusal,
 	return err_set(err, rc,
 	    "nft: transaction of %zu elements refused: %s%s%s (message %u); "
 	    "it is repeated from a fresh reading",
-	    nft->batch.n_elements, strerror(-rc),
-	    refusal->text[0] ? ", " : "", refusal->text, type);
+	    nft->batch.n_elements, strerror(-rc), refusal->text[0] ? ", " : "",
+	    refusal->text, type);
 }
 
 int

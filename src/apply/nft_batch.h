@@ -13,7 +13,9 @@
 
 #include "net/nl.h"
 
-enum { NFT_NAME_B = 32 };
+enum {
+	NFT_NAME_B = 32
+};
 #define NFT_TABLE "eipd"
 
 struct nft_batch {

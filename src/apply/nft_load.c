@@ -38,8 +38,8 @@ nft_sizes_for(const struct nft *nft)
 void
 nft_count_shard(struct nft *nft, unsigned int class, unsigned int shard)
 {
-	uint32_t key = class << RULESET_MARK_CLASS_SHIFT |
-	    shard * RULESET_SHARD_NUMBERS;
+	uint32_t key =
+	    class << RULESET_MARK_CLASS_SHIFT | shard * RULESET_SHARD_NUMBERS;
 
 	for (unsigned int v6 = 0; v6 < 2; v6++) {
 		struct ruleset_op op = { .set = RULESET_SET_SHARD,
@@ -81,8 +81,8 @@ is_whole(struct nft *nft, struct nft_shape *there)
 	bool is_same;
 
 	expect(nft, there, &want);
-	is_same = want.chains.n == there->chains.n &&
-	    want.sets.n == there->sets.n;
+	is_same =
+	    want.chains.n == there->chains.n && want.sets.n == there->sets.n;
 	for (chain = want.chains.v;
 	     is_same && chain < want.chains.v + want.chains.n; chain++) {
 		const struct nft_chain_shape *other =
@@ -118,8 +118,7 @@ on_element(void *arg, const struct ruleset_op *op)
 {
 	struct nft *nft = arg;
 
-	if (op->set != RULESET_SET_SHARD &&
-	    !ruleset_load_element(nft->rs, op))
+	if (op->set != RULESET_SET_SHARD && !ruleset_load_element(nft->rs, op))
 		return;
 	nft_sum_apply(nft_sums_get(nft->sums, op), op);
 }
@@ -140,7 +139,7 @@ load_elements(struct nft *nft, struct nft_shape *shape)
 		if (!nft_table_parse_shard(set->name, &class, &shard))
 			continue;
 		ruleset_load_shard(nft->rs, class, shard);
-		op.class = (uint8_t)class;
+		op.class = (uint8_t) class;
 		op.shard = (uint16_t)shard;
 		(void)nft_sums_get(nft->sums, &op);
 	}
@@ -319,8 +318,8 @@ is_shape_changed(struct nft *nft)
 		rc = nft_read_shape(nft->nl, &shape);
 	if (rc == 0)
 		is_changed = !is_whole(nft, &shape);
-	for (size_t at = 0; rc == 0 && !is_changed &&
-	     (sum = nft_sums_at(nft->sums, at));
+	for (size_t at = 0;
+	     rc == 0 && !is_changed && (sum = nft_sums_at(nft->sums, at));
 	     at++) {
 		const struct nft_set_shape *set;
 		char name[NFT_NAME_B];

@@ -107,8 +107,8 @@ on_table(void *arg, const struct nlmsghdr *h)
 	const char *comment;
 
 	nl_parse(h, sizeof(struct nfgenmsg), attrs, ARRAY_LEN(attrs));
-	comment = find_comment(attrs[NFTA_TABLE_USERDATA],
-	    NFTNL_UDATA_TABLE_COMMENT);
+	comment =
+	    find_comment(attrs[NFTA_TABLE_USERDATA], NFTNL_UDATA_TABLE_COMMENT);
 	*out = comment && strcmp(comment, NFT_LAYOUT) == 0
 	    ? NFT_TABLE_STATE_OURS
 	    : NFT_TABLE_STATE_FOREIGN;
@@ -206,11 +206,11 @@ nft_read_shape(struct nl *nl, struct nft_shape *out)
 	for (int i = 0; i < TRIES && rc == -EINTR; i++) {
 		vec_clear(&out->chains);
 		vec_clear(&out->sets);
-		rc = dump(nl, NFT_MSG_GETCHAIN, NFTA_CHAIN_TABLE, on_chain,
-		    out);
+		rc =
+		    dump(nl, NFT_MSG_GETCHAIN, NFTA_CHAIN_TABLE, on_chain, out);
 		if (rc == 0)
-			rc = dump(nl, NFT_MSG_GETRULE, NFTA_RULE_TABLE,
-			    on_rule, out);
+			rc = dump(nl, NFT_MSG_GETRULE, NFTA_RULE_TABLE, on_rule,
+			    out);
 		if (rc == 0)
 			rc = dump(nl, NFT_MSG_GETSET, NFTA_SET_TABLE, on_set,
 			    out);

@@ -106,7 +106,9 @@ bitwise(struct nft_rule *rule, uint32_t mask, uint32_t xor)
 }
 
 /* Of a set: no result. */
-enum { NO_DREG = -1 };
+enum {
+	NO_DREG = -1
+};
 
 static void
 lookup(struct nft_rule *rule, const char *set, uint32_t sreg, int dreg)

@@ -6,7 +6,9 @@
 
 #include "base/vec.h"
 
-enum { NONE = -1 };
+enum {
+	NONE = -1
+};
 
 struct nft_sums {
 	VEC(struct nft_sum) all;
@@ -22,7 +24,7 @@ push(struct nft_sums *sums, enum ruleset_set set, unsigned int family,
 	vec_push(&sums->all,
 	    (struct nft_sum){ .like = { .set = set,
 				  .family = (uint8_t)family,
-				  .class = (uint8_t)class,
+				  .class = (uint8_t) class,
 				  .shard = (uint16_t)shard } });
 }
 

@@ -30,7 +30,10 @@ enum {
 #define TYPE_VERDICT 0xffffff00u
 
 /* Also nft's: without it nft shows and adds marks with octets swapped. */
-enum { BYTEORDER_HOST = 1, BYTEORDER_NETWORK = 2 };
+enum {
+	BYTEORDER_HOST = 1,
+	BYTEORDER_NETWORK = 2
+};
 
 enum {
 	CT_STATE_INVALID = 1,
@@ -48,7 +51,9 @@ enum {
 	PRIO_NAT_SRC = 95,
 };
 
-enum { DISPATCH_SIZE = 8192 };
+enum {
+	DISPATCH_SIZE = 8192
+};
 
 struct set_spec {
 	const char *name;
@@ -259,8 +264,8 @@ base_spec(enum ruleset_set set, unsigned int v6, uint32_t size)
 			    TYPE_PROTOCOL << TYPE_BITS | TYPE_PORT,
 			addr_len + 8, TYPE_MARK, 4, size };
 	case RULESET_SET_DIRECT:
-		return (struct set_spec){ names[v6].be, TYPE_MARK, 4,
-			addr_port, addr_len + 4, size };
+		return (struct set_spec){ names[v6].be, TYPE_MARK, 4, addr_port,
+			addr_len + 4, size };
 	case RULESET_SET_EIP:
 	case RULESET_SET_BACKENDS:
 	case RULESET_SET_SLOTS:
@@ -268,8 +273,8 @@ base_spec(enum ruleset_set set, unsigned int v6, uint32_t size)
 	case RULESET_SET__COUNT:
 		break;
 	}
-	return (struct set_spec){ names[v6].eip, addr_type, addr_len, 0, 0,
-		size };
+	return (
+	    struct set_spec){ names[v6].eip, addr_type, addr_len, 0, 0, size };
 }
 
 void
@@ -300,14 +305,30 @@ make_sets(struct nft_batch *batch, const struct nft_table_sizes *sizes,
 /* What every base chain begins with: first packets to our addresses only. */
 static void
 make_entry(struct nft_batch *batch, struct nft_shape *shape, const char *chain,
-    const char *to, bool is_v6)
+    int verdict, const char *to, bool is_v6)
 {
 	struct nft_rule rule = begin(batch, shape, chain, is_v6);
 
 	nft_rule_family(&rule);
 	nft_rule_daddr_in(&rule, names[is_v6].eip);
-	nft_rule_verdict(&rule, NFT_GOTO, to);
+	nft_rule_verdict(&rule, verdict, to);
 	nft_rule_end(&rule);
+}
+
+/* A transaction may come between two lookups of one packet: what the first
+ * found is gone for the second.  It then starts again, with what is there
+ * now. */
+static void
+make_entries(struct nft_batch *batch, struct nft_shape *shape, bool is_v6)
+{
+	const struct names *n = &names[is_v6];
+
+	make_entry(batch, shape, "pre", NFT_GOTO, n->in, is_v6);
+	make_entry(batch, shape, "nat_pre", NFT_JUMP, n->nat, is_v6);
+	make_entry(batch, shape, "nat_pre", NFT_GOTO, n->out, is_v6);
+	make_entry(batch, shape, "nat_out", NFT_JUMP, n->out, is_v6);
+	make_entry(batch, shape, "nat_out", NFT_GOTO, n->out, is_v6);
+	make_entry(batch, shape, "local", NFT_GOTO, n->local, is_v6);
 }
 
 static void
@@ -339,6 +360,12 @@ make_in(struct nft_batch *batch, struct nft_shape *shape, bool is_v6)
 	nft_rule_verdict(&rule, NF_DROP, NULL);
 	nft_rule_end(&rule);
 	make_svc_mark(batch, shape, chain, is_v6);
+	/* Before Linux 6.17 a lookup may miss what is just being replaced. */
+	rule = begin(batch, shape, chain, is_v6);
+	nft_rule_family(&rule);
+	nft_rule_ct_mark(&rule, RULESET_MARK_OURS, true);
+	nft_rule_svc_mark(&rule, names[is_v6].svc);
+	nft_rule_end(&rule);
 	rule = begin(batch, shape, chain, is_v6);
 	nft_rule_ct_mark(&rule, RULESET_MARK_CLASS, true);
 	nft_rule_verdict(&rule, NFT_GOTO, "nope");
@@ -356,7 +383,7 @@ make_nat(struct nft_batch *batch, struct nft_shape *shape, bool is_v6)
 	nft_rule_family(&rule);
 	nft_rule_dnat(&rule, names[is_v6].be);
 	nft_rule_end(&rule);
-	/* Connections that this host makes itself. */
+	/* Connections of this host, and whatever starts again. */
 	make_svc_mark(batch, shape, names[is_v6].out, is_v6);
 	rule = begin(batch, shape, names[is_v6].out, is_v6);
 	nft_rule_verdict(&rule, NFT_GOTO, names[is_v6].nat);
@@ -425,10 +452,7 @@ nft_table_make(struct nft_batch *batch, const struct nft_table_sizes *sizes,
 		make_chain(batch, &chain_specs[i], shape);
 	make_common(batch, shape);
 	for (unsigned int v6 = 0; v6 < 2; v6++) {
-		make_entry(batch, shape, "pre", names[v6].in, v6);
-		make_entry(batch, shape, "nat_pre", names[v6].nat, v6);
-		make_entry(batch, shape, "nat_out", names[v6].out, v6);
-		make_entry(batch, shape, "local", names[v6].local, v6);
+		make_entries(batch, shape, v6);
 		make_in(batch, shape, v6);
 		make_nat(batch, shape, v6);
 		make_hairpin(batch, shape, v6);
@@ -492,8 +516,8 @@ nft_table_make_shard(struct nft_batch *batch, unsigned int class,
 {
 	uint32_t per_shard = (uint32_t)slots_per_shard(class);
 	uint32_t n_slots = (uint32_t)slots_count(class);
-	uint32_t key = class << RULESET_MARK_CLASS_SHIFT |
-	    shard * RULESET_SHARD_NUMBERS;
+	uint32_t key =
+	    class << RULESET_MARK_CLASS_SHIFT | shard * RULESET_SHARD_NUMBERS;
 	char slots[NFT_NAME_B];
 	struct set_spec spec = { slots, TYPE_MARK << TYPE_BITS | TYPE_MARK, 8,
 		TYPE_MARK, 4, per_shard * n_slots };

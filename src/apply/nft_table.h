@@ -22,7 +22,9 @@
 /* The table's comment.  Another layout, another text: then the table is
  * replaced.  The seed is the same everywhere, so that appliances agree. */
 #define NFT_LAYOUT "eipd layout 1 seed 0x65697064"
-enum { NFT_HASH_SEED = 0x65697064 };
+enum {
+	NFT_HASH_SEED = 0x65697064
+};
 
 struct nft_chain_shape {
 	char name[NFT_NAME_B];
@@ -46,8 +48,7 @@ struct nft_shape {
 void nft_shape_fini(struct nft_shape *shape);
 struct nft_chain_shape *nft_shape_chain(struct nft_shape *shape,
     const char *name);
-struct nft_set_shape *nft_shape_set(struct nft_shape *shape,
-    const char *name);
+struct nft_set_shape *nft_shape_set(struct nft_shape *shape, const char *name);
 
 /* Append to the batch; `shape` (may be NULL) is told what was made.
  * `sizes` of the base sets by family (0: IPv4, 1: IPv6). */

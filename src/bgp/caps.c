@@ -99,12 +99,15 @@ encode_graceful_restart(struct wire_writer *w, const struct bgp_caps *caps)
 	    (uint16_t)((caps->restart_s & GR_TIME_MASK) |
 		(caps->is_restarting ? GR_RESTARTING : 0)));
 	for (enum family f = FAMILY_IPV4; f <= FAMILY_IPV6; f++) {
+		uint8_t forwarding = 0;
+
 		if (!(caps->gr_families & BGP_FAMILY(f)))
 			continue;
+		if (caps->gr_forwarding & BGP_FAMILY(f))
+			forwarding = GR_FORWARDING;
 		wire_put_u16(w, bgp_afi(f));
 		wire_put_u8(w, SAFI_UNICAST);
-		wire_put_u8(w,
-		    caps->gr_forwarding & BGP_FAMILY(f) ? GR_FORWARDING : 0);
+		wire_put_u8(w, forwarding);
 	}
 	if (!w->failed)
 		wire_set_u8(w, at + 1, (uint8_t)(w->n - at - 2));

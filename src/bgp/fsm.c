@@ -159,7 +159,7 @@ hold_expired(const struct step *x)
 
 	bgp_notification_set(&n, BGP_ERR_HOLD, 0, NULL, 0);
 	snprintf(detail, sizeof(detail), "nothing heard for %u s",
-	    x->c->peer_id ? x->c->hold_s : OPEN_HOLD_S);
+	    x->c->peer_id ? (unsigned int)x->c->hold_s : OPEN_HOLD_S);
 	return refuse(x, &n, detail);
 }
 

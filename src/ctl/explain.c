@@ -31,6 +31,7 @@ write_answer(struct ctl_answer *answer, const char *subject,
 
 /* ---- a Service ---- */
 
+/* "192.0.2.1 is", "192.0.2.1 and 2001:db8::1 are" */
 static void
 add_addresses(const struct explain *e, struct str *out)
 {
@@ -39,6 +40,7 @@ add_addresses(const struct explain *e, struct str *out)
 	for (size_t i = 0; i < e->n_addrs; i++)
 		str_printf(out, "%s%s", i ? " and " : "",
 		    addr_text(&e->addrs[i].addr, text));
+	str_add(out, e->n_addrs == 1 ? " is" : " are");
 }
 
 static void
@@ -55,13 +57,13 @@ verdict_programmed(const struct explain *e, struct str *out)
 {
 	add_addresses(e, out);
 	if (e->n_routes == 0)
-		str_add(out, " is forwarded; its pool is passive, so the "
+		str_add(out, " forwarded; its pool is passive, so the "
 			     "route is someone else's");
 	else if (e->n_peers == 0)
-		str_add(out, " is forwarded but announced to nobody: no BGP "
+		str_add(out, " forwarded but announced to nobody: no BGP "
 			     "session is Established");
 	else
-		str_add(out, " is forwarded but not announced");
+		str_add(out, " forwarded but not announced");
 }
 
 static void
@@ -81,7 +83,7 @@ make_verdict(const struct explain *e, struct str *out)
 		return;
 	case SERVICE_STATE_DRAINING:
 		add_addresses(e, out);
-		str_add(out, " is draining");
+		str_add(out, " draining");
 		add_why(s, out);
 		return;
 	case SERVICE_STATE_PROGRAMMED:
@@ -91,7 +93,7 @@ make_verdict(const struct explain *e, struct str *out)
 	case SERVICE_STATE__COUNT:
 		add_addresses(e, out);
 		str_printf(out,
-		    " is forwarded and announced to %zu of %zu peers",
+		    " forwarded and announced to %zu of %zu peers",
 		    e->n_told, e->n_peers);
 		break;
 	}

@@ -299,7 +299,9 @@ count_wanted_routes(const struct explain *e)
 	const struct decision *d = in_force(e);
 	size_t n = 0;
 
-	for (size_t i = 0; d && i < d->n_addrs; i++)
+	if (!d)
+		return e->n_addrs; /* what the pools say is not known yet */
+	for (size_t i = 0; i < d->n_addrs; i++)
 		n += d->addrs[i].protocol == POOL_PROTOCOL_BGP;
 	return n;
 }

@@ -10,6 +10,7 @@
 
 #include "apply/bgp_speaker.h"
 #include "apply/nft.h"
+#include "base/str.h"
 #include "daemon/app.h"
 #include "model/lease.h"
 #include "model/world.h"
@@ -297,6 +298,7 @@ adopt_service(void *arg, const char *key, const struct frontend *frontends,
 	r->is_programmed = true;
 	r->is_published = true;
 	r->was_told = true;
+	r->told_message = str_hash("");
 	r->told = SERVICE_STATE_ANNOUNCED;
 	for (size_t i = 0; i < n_frontends; i++) {
 		adopt_address(app, r, &frontends[i].addr);

@@ -357,7 +357,11 @@ app_stop(struct app *app)
 
 /* ---- reload ---- */
 
+/* Problems of eipd.conf are a listing of their own. */
+#define CONF_LISTING "eipd.conf"
+
 struct reload_errors {
+	struct app *app;
 	struct err first;
 	size_t n;
 };
@@ -367,9 +371,16 @@ on_conf_error(void *arg, const struct err *err)
 {
 	struct reload_errors *e = arg;
 
+	char subject[512];
+
 	if (e->n++ == 0)
 		e->first = *err;
-	log_err("eipd.conf:%u:%u: %s", err->line, err->column, err->text);
+	snprintf(subject, sizeof(subject), "%s:%u:%u", e->app->conf_path,
+	    err->line, err->column);
+	problems_set(e->app->problems, SEVERITY_ERROR, OBJECT__COUNT,
+	    CONF_LISTING, subject, err->text,
+	    "correct the file and reload; the old one stays in force");
+	log_err("%s: %s", subject, err->text);
 }
 
 /* What cannot change while running keeps its old value, with a word. */
@@ -395,13 +406,15 @@ is_other_cluster(const struct conf *a, const struct conf *b)
 int
 app_reload(struct app *app, struct err *err)
 {
-	struct reload_errors errors = { 0 };
+	struct reload_errors errors = { .app = app };
 	struct conf conf = { 0 };
 	struct conf old = app->conf;
 	int rc;
 
 	notify_reloading(app->notify, clock_mono());
+	problems_list_begin(app->problems, OBJECT__COUNT, CONF_LISTING);
 	rc = conf_load(app->conf_path, &conf, on_conf_error, &errors);
+	problems_list_end(app->problems, OBJECT__COUNT, CONF_LISTING);
 	if (rc < 0) {
 		notify_ready(app->notify);
 		return err_set(err, -EINVAL,

@@ -6,12 +6,7 @@
 
 #include "base/mem.h"
 #include "base/str.h"
-
-#define uthash_malloc(size_b) mem_alloc(size_b)
-#define uthash_free(p, size_b) free(p)
-#define uthash_fatal(msg) abort()
-#define HASH_FUNCTION(key, key_b, out) ((out) = hash_key((key), (key_b)))
-#include <uthash.h>
+#include "base/table.h"
 
 enum {
 	KEY_MAX_B = 1024
@@ -53,17 +48,6 @@ struct lease_table {
 	struct reserved *reservations;
 	size_t n_rows;
 };
-
-static unsigned int
-hash_key(const void *key, size_t key_b)
-{
-	const unsigned char *p = key;
-	uint32_t h = UINT32_C(0x811c9dc5); /* FNV-1a */
-
-	for (size_t i = 0; i < key_b; i++)
-		h = (h ^ p[i]) * UINT32_C(0x01000193);
-	return h ^ h >> 16; /* uthash takes the low bits */
-}
 
 static const char *const state_names[] = {
 	[LEASE_HELD] = "held",

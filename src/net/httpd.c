@@ -304,7 +304,7 @@ conn_send(struct httpd_conn *conn)
 
 		if (n < 0 && errno == EINTR)
 			continue;
-		if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+		if (n < 0 && errno == EAGAIN)
 			return;
 		if (n <= 0) {
 			conn_kill(conn);
@@ -452,8 +452,7 @@ conn_read(struct httpd_conn *conn)
 	ssize_t n = recv(conn->fd, buf, sizeof(buf), MSG_DONTWAIT);
 
 	if (n < 0)
-		return errno == EAGAIN || errno == EWOULDBLOCK ||
-		    errno == EINTR;
+		return errno == EAGAIN || errno == EINTR;
 	if (n == 0)
 		return false;
 	switch (conn->state) {

@@ -273,10 +273,16 @@ fill_text(const struct nlmsghdr *h, char *out, size_t size_b)
 		return;
 	nl_parse(h, sizeof(struct nlmsgerr), attrs, ARRAY_LEN(attrs));
 	if (attrs[NLMSGERR_ATTR_MSG] &&
-	    mnl_attr_validate(attrs[NLMSGERR_ATTR_MSG],
-		MNL_TYPE_NUL_STRING) == 0)
+	    mnl_attr_validate(attrs[NLMSGERR_ATTR_MSG], MNL_TYPE_NUL_STRING) ==
+		0)
 		snprintf(out, size_b, "%s",
 		    mnl_attr_get_str(attrs[NLMSGERR_ATTR_MSG]));
+}
+
+static const struct nlmsghdr *
+first_message(const struct nl *nl)
+{
+	return (const struct nlmsghdr *)(const void *)nl->rx;
 }
 
 int
@@ -293,7 +299,7 @@ nl_request(struct nl *nl, struct nlmsghdr *h, nl_fn fn, void *arg)
 		return rc;
 	for (;;) {
 		ssize_t n = receive(nl, 0);
-		const struct nlmsghdr *m = (const struct nlmsghdr *)nl->rx;
+		const struct nlmsghdr *m = first_message(nl);
 		int left = (int)n;
 
 		if (n < 0) {
@@ -329,9 +335,8 @@ note_refusal(struct nl_refusal *first, const struct nlmsghdr *h, int code)
 }
 
 int
-nl_send_batch(struct nl *nl, const struct nl_buf *buf,
-    struct nl_refusal *first, void (*fn)(void *arg, uint32_t seq, int code),
-    void *arg)
+nl_send_batch(struct nl *nl, const struct nl_buf *buf, struct nl_refusal *first,
+    void (*fn)(void *arg, uint32_t seq, int code), void *arg)
 {
 	int rc = send_all(nl, buf->p, buf->n);
 
@@ -340,7 +345,7 @@ nl_send_batch(struct nl *nl, const struct nl_buf *buf,
 		return rc;
 	for (;;) {
 		ssize_t n = receive(nl, MSG_DONTWAIT);
-		const struct nlmsghdr *m = (const struct nlmsghdr *)nl->rx;
+		const struct nlmsghdr *m = first_message(nl);
 		int left = (int)n;
 
 		if (n == -EAGAIN)
@@ -390,7 +395,7 @@ int
 nl_dump_step(struct nl *nl, nl_fn fn, void *arg)
 {
 	ssize_t n = receive(nl, 0);
-	const struct nlmsghdr *m = (const struct nlmsghdr *)nl->rx;
+	const struct nlmsghdr *m = first_message(nl);
 	int left = (int)n;
 
 	if (n < 0) {

@@ -12,7 +12,7 @@ ruleset_new(void)
 	struct ruleset *rs = mem_new(struct ruleset);
 
 	TAILQ_INIT(&rs->dirty);
-	STAILQ_INIT(&rs->touched);
+	TAILQ_INIT(&rs->touched);
 	return rs;
 }
 
@@ -24,7 +24,8 @@ ruleset_free(struct ruleset *rs)
 
 	if (!rs)
 		return;
-	HASH_ITER (hh, rs->frontends, fe, next) {
+	for (fe = rs->frontends; fe; fe = next) {
+		next = fe->hh.next;
 		rs_frontend_unstage(rs, fe);
 		rs_frontend_drop_have(rs, fe);
 		rs_frontend_prune(rs, fe);
@@ -51,7 +52,7 @@ rs_service_get(struct ruleset *rs, const char *key)
 		return service;
 	service = mem_new(struct rs_service);
 	service->key = mem_strdup(key);
-	LIST_INIT(&service->frontends);
+	TAILQ_INIT(&service->frontends);
 	HASH_ADD_KEYPTR(hh, rs->services, service->key, strlen(service->key),
 	    service);
 	return service;
@@ -87,7 +88,7 @@ rs_address_touch(struct ruleset *rs, struct rs_address *address)
 	if (address->is_touched)
 		return;
 	address->is_touched = true;
-	STAILQ_INSERT_TAIL(&rs->touched, address, touched);
+	TAILQ_INSERT_TAIL(&rs->touched, address, touched);
 }
 
 struct rs_frontend *
@@ -123,7 +124,7 @@ rs_frontend_prune(struct ruleset *rs, struct rs_frontend *fe)
 	if (fe->have || fe->is_staged)
 		return;
 	if (fe->service)
-		LIST_REMOVE(fe, sibling);
+		TAILQ_REMOVE(&fe->service->frontends, fe, sibling);
 	HASH_DEL(rs->frontends, fe);
 	fe->address->n_refs--;
 	rs_address_prune(rs, fe->address);
@@ -139,10 +140,10 @@ rs_frontend_retarget(struct rs_frontend *fe)
 	if (fe->service == service)
 		return;
 	if (fe->service)
-		LIST_REMOVE(fe, sibling);
+		TAILQ_REMOVE(&fe->service->frontends, fe, sibling);
 	fe->service = service;
 	if (service)
-		LIST_INSERT_HEAD(&service->frontends, fe, sibling);
+		TAILQ_INSERT_TAIL(&service->frontends, fe, sibling);
 }
 
 /* In the two below the list is left before the Service may go. */
@@ -200,7 +201,7 @@ rs_state_new(struct rs_service *service, uint32_t number, unsigned int class,
 	state->service = service;
 	service->n_refs++;
 	state->number = number;
-	state->class = (uint8_t)class;
+	state->class = (uint8_t) class;
 	state->is_masqueraded = is_masqueraded;
 	state->direct_index = SLOTS_NO_BACKEND;
 	if (n_slots > 0) {
@@ -271,7 +272,7 @@ ruleset_each_service(const struct ruleset *rs,
 		struct arena arena = { 0 };
 		const struct rs_frontend *fe;
 
-		LIST_FOREACH (fe, &service->frontends, sibling) {
+		TAILQ_FOREACH (fe, &service->frontends, sibling) {
 			const struct rs_state *have =
 			    fe->have ? fe->have : fe->want;
 			struct backend *backends;
@@ -329,7 +330,7 @@ ruleset_totals(const struct ruleset *rs)
 bool
 ruleset_is_dirty(const struct ruleset *rs)
 {
-	return !TAILQ_EMPTY(&rs->dirty) || !STAILQ_EMPTY(&rs->touched) ||
+	return !TAILQ_EMPTY(&rs->dirty) || !TAILQ_EMPTY(&rs->touched) ||
 	    rs->garbage.n > 0;
 }
 

@@ -268,7 +268,7 @@ emit_addresses(const struct ruleset *rs, const struct emit *emit,
 {
 	const struct rs_address *address;
 
-	STAILQ_FOREACH (address, &rs->touched, touched) {
+	TAILQ_FOREACH (address, &rs->touched, touched) {
 		bool is_wanted = is_address_wanted(address);
 		struct ruleset_op op;
 
@@ -398,7 +398,8 @@ flush_backends(struct ruleset *rs, const struct rs_frontend *fe)
 		    RULESET_FLUSH_BACKEND, is_tcp);
 	if (!(have->eras & RS_ERA_DIRECT) || !is_direct_gone)
 		return;
-	push_flush(rs, direct_mark(have->number), RULESET_FLUSH_BACKEND, is_tcp);
+	push_flush(rs, direct_mark(have->number), RULESET_FLUSH_BACKEND,
+	    is_tcp);
 	if (want->class != SLOTS_CLASS_DIRECT)
 		want->eras &= (uint8_t)~RS_ERA_DIRECT;
 }
@@ -424,10 +425,10 @@ finish_addresses(struct ruleset *rs)
 {
 	struct rs_address *address;
 
-	while ((address = STAILQ_FIRST(&rs->touched))) {
+	while ((address = TAILQ_FIRST(&rs->touched))) {
 		bool is_wanted = is_address_wanted(address);
 
-		STAILQ_REMOVE_HEAD(&rs->touched, touched);
+		TAILQ_REMOVE(&rs->touched, address, touched);
 		if (is_wanted != address->is_owned)
 			vec_push(&rs->moved,
 			    (struct ruleset_moved){ .addr = address->addr,

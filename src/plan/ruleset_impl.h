@@ -9,18 +9,20 @@
 
 #include <sys/queue.h>
 
-/* The table of a hash never shrinks the process: mem_alloc() does not fail. */
-#define uthash_malloc(size_b) mem_alloc(size_b)
-#include <uthash.h>
-
 #include "base/mem.h"
+#include "base/table.h"
 #include "base/vec.h"
 #include "plan/ruleset.h"
 
-enum { RS_NO_NUMBER = UINT32_MAX };
+enum {
+	RS_NO_NUMBER = UINT32_MAX
+};
 
 /* How flows of a number may be marked, ERA_DIRECT: the service mark itself. */
-enum { RS_ERA_SLOTS = 1, RS_ERA_DIRECT = 2 };
+enum {
+	RS_ERA_SLOTS = 1,
+	RS_ERA_DIRECT = 2
+};
 
 /* Compared and hashed as octets: no padding. */
 struct rs_key {
@@ -59,7 +61,7 @@ struct rs_address {
 	int delta; /* of n_frontends, in this transaction */
 	size_t n_frontends; /* in the kernel */
 	size_t n_refs; /* frontends, there or wanted */
-	STAILQ_ENTRY(rs_address) touched;
+	TAILQ_ENTRY(rs_address) touched;
 	UT_hash_handle hh;
 };
 
@@ -72,7 +74,7 @@ struct rs_frontend {
 	struct rs_state *want;
 	struct rs_address *address;
 	struct rs_service *service; /* whose list it is in, by its target */
-	LIST_ENTRY(rs_frontend) sibling;
+	TAILQ_ENTRY(rs_frontend) sibling;
 	TAILQ_ENTRY(rs_frontend) dirty;
 	UT_hash_handle hh;
 };
@@ -80,7 +82,7 @@ struct rs_frontend {
 struct rs_service {
 	char *key;
 	size_t n_refs; /* states */
-	LIST_HEAD(, rs_frontend) frontends;
+	TAILQ_HEAD(, rs_frontend) frontends;
 	UT_hash_handle hh;
 };
 
@@ -100,7 +102,7 @@ struct ruleset {
 	VEC(struct rs_shard *) shards;
 	size_t first_free[SLOTS_CLASS__COUNT]; /* no room in shards before */
 	struct rs_dirty dirty;
-	STAILQ_HEAD(, rs_address) touched;
+	TAILQ_HEAD(, rs_address) touched;
 	struct rs_frontend *picked_end; /* first dirty one not picked */
 	uint32_t stage;
 	bool is_loaded;

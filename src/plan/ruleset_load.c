@@ -29,14 +29,15 @@ forget_kernel(struct ruleset *rs)
 		rs_frontend_stage(rs, fe, have);
 		rs->stage++;
 	}
-	HASH_ITER (hh, rs->addresses, address, next) {
+	for (address = rs->addresses; address; address = next) {
+		next = address->hh.next;
 		address->is_owned = false;
 		address->is_touched = false;
 		address->delta = 0;
 		address->n_frontends = 0;
 		rs_address_prune(rs, address);
 	}
-	STAILQ_INIT(&rs->touched);
+	TAILQ_INIT(&rs->touched);
 	for (size_t i = 0; i < rs->shards.n; i++)
 		memset(rs->shards.v[i]->is_made, 0,
 		    sizeof(rs->shards.v[i]->is_made));
@@ -94,12 +95,13 @@ static struct rs_state *
 state_of_mark(struct ruleset *rs, uint32_t mark, const char *comment)
 {
 	uint32_t number = mark & RULESET_MARK_NUMBER;
-	unsigned int class = (mark & RULESET_MARK_CLASS) >>
-	    RULESET_MARK_CLASS_SHIFT;
+	unsigned int class =
+	    (mark & RULESET_MARK_CLASS) >> RULESET_MARK_CLASS_SHIFT;
 	struct rs_state *state;
 
-	if ((mark & ~(uint32_t)(RULESET_MARK_MASQUERADE | RULESET_MARK_CLASS |
-		 RULESET_MARK_NUMBER)) != RULESET_MARK_OURS ||
+	if ((mark &
+		~(uint32_t)(RULESET_MARK_MASQUERADE | RULESET_MARK_CLASS |
+		    RULESET_MARK_NUMBER)) != RULESET_MARK_OURS ||
 	    number >= RULESET_NUMBERS_MAX || !is_class(class) || !comment ||
 	    *comment == '\0' || by_number(rs, number))
 		return NULL;
@@ -129,8 +131,8 @@ load_svc(struct ruleset *rs, const struct ruleset_op *op)
 	key.protocol = op->key[n];
 	key.port = (uint16_t)(op->key[n + 4] << 8 | op->key[n + 5]);
 	fe = rs_frontend_get(rs, &key);
-	state = fe->have ? NULL
-			 : state_of_mark(rs, get_u32(op->data), op->comment);
+	state =
+	    fe->have ? NULL : state_of_mark(rs, get_u32(op->data), op->comment);
 	if (!state) {
 		rs_frontend_prune(rs, fe);
 		return false;
@@ -306,8 +308,10 @@ ruleset_load_end(struct ruleset *rs)
 	struct rs_frontend *fe;
 	struct rs_frontend *next;
 
-	HASH_ITER (hh, rs->frontends, fe, next)
+	for (fe = rs->frontends; fe; fe = next) {
+		next = fe->hh.next;
 		finish_frontend(rs, fe);
+	}
 	for (struct rs_address *address = rs->addresses; address;
 	     address = address->hh.next) {
 		if ((address->n_frontends > 0) != address->is_owned)
@@ -323,7 +327,8 @@ ruleset_load_abort(struct ruleset *rs)
 	struct rs_frontend *fe;
 	struct rs_frontend *next;
 
-	HASH_ITER (hh, rs->frontends, fe, next) {
+	for (fe = rs->frontends; fe; fe = next) {
+		next = fe->hh.next;
 		if (fe->have)
 			rs_frontend_drop_have(rs, fe);
 		rs_frontend_prune(rs, fe);

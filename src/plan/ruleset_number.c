@@ -55,8 +55,8 @@ rs_number_find(struct ruleset *rs, unsigned int class)
 		}
 		for (size_t i = 0; i < RULESET_SHARD_NUMBERS; i++) {
 			if (shard->refs[i] == 0)
-				return (uint32_t)(at * RULESET_SHARD_NUMBERS +
-				    i);
+				return (
+				    uint32_t)(at * RULESET_SHARD_NUMBERS + i);
 		}
 	}
 	return RS_NO_NUMBER;
@@ -75,7 +75,7 @@ rs_number_ref(struct ruleset *rs, uint32_t number)
 static void
 lower_first_free(struct ruleset *rs, size_t at)
 {
-	for (size_t class = 0; class < SLOTS_CLASS__COUNT; class++)
+	for (size_t class = 0; class < SLOTS_CLASS__COUNT; class ++)
 		rs->first_free[class] = MIN(rs->first_free[class], at);
 }
 
@@ -125,7 +125,8 @@ flags_of(const struct rs_state *state)
 uint32_t
 rs_service_mark(const struct rs_state *state)
 {
-	return flags_of(state) | (uint32_t)state->class << RULESET_MARK_CLASS_SHIFT | state->number;
+	return flags_of(state) |
+	    (uint32_t)state->class << RULESET_MARK_CLASS_SHIFT | state->number;
 }
 
 uint32_t

@@ -10,7 +10,9 @@
 
 #include "plan/ruleset_impl.h"
 
-enum { FRONTENDS_MAX = 4096 };
+enum {
+	FRONTENDS_MAX = 4096
+};
 
 static struct rs_key
 key_of(const struct frontend *frontend)
@@ -82,8 +84,8 @@ check_frontend(struct ruleset *rs, const char *key,
 	HASH_FIND(hh, rs->frontends, &fe_key, sizeof(fe_key), fe);
 	if (fe && fe->service && strcmp(fe->service->key, key) != 0)
 		return err_set(err, -EEXIST,
-		    "%s: %s belongs to %s; choose another port or address",
-		    key, text, fe->service->key);
+		    "%s: %s belongs to %s; choose another port or address", key,
+		    text, fe->service->key);
 	return check_backends(frontend, text, err);
 }
 
@@ -293,8 +295,8 @@ stage_frontend(struct ruleset *rs, struct rs_service *service,
 	if (!want)
 		return -ENOSPC;
 	/* What the kernel has holds the place in its shard for both. */
-	is_shared = base && base == fe->have &&
-	    base->number == want->number && base->class == want->class;
+	is_shared = base && base == fe->have && base->number == want->number &&
+	    base->class == want->class;
 	if (!is_shared)
 		rs_count(rs, want);
 	rs_frontend_stage(rs, fe, want);
@@ -317,7 +319,7 @@ ruleset_stage(struct ruleset *rs, const char *key,
 	rs->stage++;
 	service = rs_service_get(rs, key);
 	service->n_refs++;
-	LIST_FOREACH (fe, &service->frontends, sibling)
+	TAILQ_FOREACH (fe, &service->frontends, sibling)
 		fe->is_listed = false;
 	for (size_t i = 0; i < n && rc == 0; i++) {
 		struct rs_key fe_key = key_of(&frontends[i]);
@@ -333,8 +335,8 @@ ruleset_stage(struct ruleset *rs, const char *key,
 			    key);
 		}
 	}
-	for (fe = LIST_FIRST(&service->frontends); fe && rc == 0; fe = next) {
-		next = LIST_NEXT(fe, sibling);
+	for (fe = TAILQ_FIRST(&service->frontends); fe && rc == 0; fe = next) {
+		next = TAILQ_NEXT(fe, sibling);
 		if (fe->is_listed)
 			continue;
 		if (fe->have)
@@ -355,7 +357,8 @@ ruleset_stage_none(struct ruleset *rs)
 	struct rs_frontend *next;
 
 	rs->stage++;
-	HASH_ITER (hh, rs->frontends, fe, next) {
+	for (fe = rs->frontends; fe; fe = next) {
+		next = fe->hh.next;
 		if (fe->have)
 			rs_frontend_stage(rs, fe, NULL);
 		else

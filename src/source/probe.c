@@ -5,13 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define uthash_malloc(size_b) mem_alloc(size_b)
-#define uthash_free(p, size_b) free(p)
-#define uthash_fatal(msg) abort()
-#define HASH_FUNCTION(key, key_b, out) ((out) = hash_key((key), (key_b)))
-#include <uthash.h>
-
 #include "base/mem.h"
+#include "base/table.h"
 #include "net/tcp_get.h"
 #include "sys/loop.h"
 
@@ -54,17 +49,6 @@ struct probe {
 	    enum probe_state state);
 	void *arg;
 };
-
-static unsigned int
-hash_key(const void *key, size_t key_b)
-{
-	const unsigned char *p = key;
-	uint32_t h = UINT32_C(0x811c9dc5); /* FNV-1a */
-
-	for (size_t i = 0; i < key_b; i++)
-		h = (h ^ p[i]) * UINT32_C(0x01000193);
-	return h ^ h >> 16; /* uthash takes the low bits */
-}
 
 static size_t
 make_key(char out[KEY_B], const char *cluster, const char *node)

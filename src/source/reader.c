@@ -11,12 +11,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
-
-#define uthash_malloc(size_b) mem_alloc(size_b)
-#define uthash_free(p, size_b) free(p)
-#define uthash_fatal(msg) abort()
-#define HASH_FUNCTION(key, key_b, out) ((out) = hash_key(key))
-#include <uthash.h>
+#include "base/table.h"
 
 enum {
 	FILES_MAX = 10000
@@ -34,15 +29,6 @@ struct reader_entry {
 	uint64_t generation;
 	UT_hash_handle hh;
 };
-
-/* uthash takes the low bits. */
-static unsigned int
-hash_key(const char *key)
-{
-	uint64_t h = str_hash(key);
-
-	return (unsigned int)(h ^ h >> 32);
-}
 
 static void
 entry_free(struct reader_entry *e)

@@ -19,7 +19,10 @@
 #include "base/arena.h"
 #include "sys/clock.h"
 
-enum { FRONTENDS_MAX = 64, BACKENDS_MAX = 100 };
+enum {
+	FRONTENDS_MAX = 64,
+	BACKENDS_MAX = 100
+};
 
 static bool
 parse_backend(char *word, struct backend *out)
@@ -101,13 +104,12 @@ stage_number(struct nft *nft, unsigned int i, unsigned int n_backends,
 	for (unsigned int j = 0; j < n_backends; j++) {
 		uint8_t b[4] = { 10, 9, (uint8_t)j, (uint8_t)(i % 250 + 1) };
 
-		backends[j] = (struct backend){ .addr =
-						    addr_from_bytes(
-							FAMILY_IPV4, b),
-			.port = (uint16_t)(30000 + i % 2768),
-			.weight = 1,
-			.node = "",
-			.probe = "" };
+		backends[j] =
+		    (struct backend){ .addr = addr_from_bytes(FAMILY_IPV4, b),
+			    .port = (uint16_t)(30000 + i % 2768),
+			    .weight = 1,
+			    .node = "",
+			    .probe = "" };
 	}
 	snprintf(key, sizeof(key), "prod/namespace-%u/service-%u", i % 50, i);
 	return nft_stage(nft, key, &frontend, n_backends ? 1 : 0, err);

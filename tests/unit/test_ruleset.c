@@ -17,7 +17,9 @@
 #include "base/vec.h"
 #include "plan/ruleset.h"
 
-enum { BACKENDS = 300 };
+enum {
+	BACKENDS = 300
+};
 
 struct element {
 	struct ruleset_op op;
@@ -141,7 +143,7 @@ load(struct ruleset *rs, const struct kernel *kernel)
 		RULESET_SET_BACKENDS };
 
 	ruleset_load_begin(rs);
-	for (unsigned int class = 0; class < SLOTS_CLASS__COUNT; class++) {
+	for (unsigned int class = 0; class < SLOTS_CLASS__COUNT; class ++) {
 		for (unsigned int shard = 0; shard < 8; shard++) {
 			if (kernel->shards[class][shard])
 				ruleset_load_shard(rs, class, shard);
@@ -216,12 +218,12 @@ wish_new(unsigned int eip, uint8_t protocol, uint64_t bits)
 	struct wish *wish = mem_new(struct wish);
 	uint8_t b[4] = { 198, 51, (uint8_t)(eip >> 8), (uint8_t)eip };
 
-	wish->frontend = (struct frontend){ .addr =
-						addr_from_bytes(FAMILY_IPV4, b),
-		.protocol = protocol,
-		.port = 80,
-		.is_masqueraded = true,
-		.backends = wish->backends };
+	wish->frontend =
+	    (struct frontend){ .addr = addr_from_bytes(FAMILY_IPV4, b),
+		    .protocol = protocol,
+		    .port = 80,
+		    .is_masqueraded = true,
+		    .backends = wish->backends };
 	for (unsigned int i = 0; i < 64; i++) {
 		if (bits >> i & 1)
 			wish_add(wish, i);
@@ -608,8 +610,9 @@ test_churn(void **state)
 		if (is_staged[i])
 			stage(fx->rs, key, i, i % 2 ? 6 : 17, bits[i]);
 		else
-			assert_int_equal(
-			    ruleset_stage(fx->rs, key, NULL, 0, NULL), 0);
+			assert_int_equal(ruleset_stage(fx->rs, key, NULL, 0,
+					     NULL),
+			    0);
 		if (next_random(&seed) % 4 == 0)
 			commit(fx->rs, &fx->kernel);
 		if (next_random(&seed) % 16 == 0)

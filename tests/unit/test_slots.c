@@ -13,7 +13,9 @@
 #include "base/attr.h"
 #include "plan/slots.h"
 
-enum { MANY = 64 };
+enum {
+	MANY = 64
+};
 
 static void
 make_backends(struct slots_backend *out, size_t n, unsigned int seed)
@@ -21,12 +23,12 @@ make_backends(struct slots_backend *out, size_t n, unsigned int seed)
 	for (size_t i = 0; i < n; i++) {
 		uint8_t b[4] = { 10, (uint8_t)seed, 0, (uint8_t)(i + 1) };
 
-		out[i] = (struct slots_backend){ .addr =
-						     addr_from_bytes(
-							 FAMILY_IPV4, b),
-			.port = (uint16_t)(30000 + seed),
-			.weight = 1,
-			.index = (uint8_t)i };
+		out[i] =
+		    (struct slots_backend){ .addr =
+						addr_from_bytes(FAMILY_IPV4, b),
+			    .port = (uint16_t)(30000 + seed),
+			    .weight = 1,
+			    .index = (uint8_t)i };
 	}
 }
 
@@ -68,10 +70,10 @@ test_class(void **state)
 			fail_msg("%s: class %u, want %u", cases[i].name, class,
 			    cases[i].class);
 	}
-	for (unsigned int class = 0; class < SLOTS_CLASS__COUNT; class++) {
+	for (unsigned int class = 0; class < SLOTS_CLASS__COUNT; class ++) {
 		assert_true(slots_per_shard(class) > 0);
-		assert_true(slots_per_shard(class) * slots_count(class) <=
-		    32768);
+		assert_true(
+		    slots_per_shard(class) * slots_count(class) <= 32768);
 	}
 }
 
@@ -169,8 +171,8 @@ test_disruption(void **state)
 	static const struct {
 		size_t n;
 		size_t n_slots;
-	} cases[] = { { 3, 64 }, { 4, 64 }, { 8, 64 }, { 16, 256 },
-		{ 32, 256 }, { 60, 1024 } };
+	} cases[] = { { 3, 64 }, { 4, 64 }, { 8, 64 }, { 16, 256 }, { 32, 256 },
+		{ 60, 1024 } };
 
 	(void)state;
 	/* Two backends: nobody else's slot can move. */

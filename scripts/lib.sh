@@ -106,7 +106,7 @@ build() {
 	mkdir -p "$dir"
 	if [ "$(cat "$dir/.arguments" 2>/dev/null)" != "$*" ] ||
 		[ configure -nt "$dir/config.status" ]; then
-		say "configure in $dir: $*"
+		say "configure in $dir${*:+: $*}"
 		run_logged "configure-$name" \
 			sh -c 'cd "$0" && exec ../../configure -q "$@"' \
 			"$dir" "$@" || return 1

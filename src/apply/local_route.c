@@ -37,7 +37,7 @@ struct local_routes {
 	uint32_t lo;
 	struct route *all;
 	size_t n_there;
-	TAILQ_HEAD(, route) dirty;
+	TAILQ_HEAD(route_list, route) dirty;
 };
 
 int
@@ -283,7 +283,8 @@ send_some(struct local_routes *routes, struct answers *answers, size_t max,
 	int rc;
 
 	answers->n = 0;
-	TAILQ_FOREACH (route, &routes->dirty, dirty) {
+	for (route = TAILQ_FIRST(&routes->dirty); route;
+	     route = TAILQ_NEXT(route, dirty)) {
 		uint32_t seq = nl_next_seq(routes->nl);
 
 		if (answers->n == 0)
@@ -330,7 +331,8 @@ local_routes_commit(struct local_routes *routes, struct err *err)
 	size_t n_left = 0;
 	int rc = 0;
 
-	TAILQ_FOREACH (route, &routes->dirty, dirty)
+	for (route = TAILQ_FIRST(&routes->dirty); route;
+	     route = TAILQ_NEXT(route, dirty))
 		n_left++;
 	while (n_left > 0) {
 		int sent =

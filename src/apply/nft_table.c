@@ -16,6 +16,7 @@
 #include <linux/netfilter/nf_tables.h>
 
 #include "apply/nft_rule.h"
+#include "base/str.h"
 
 /* nft's numbers of data types, for its listing; 6 bits each in a
  * concatenation. */
@@ -495,19 +496,26 @@ bool
 nft_table_parse_shard(const char *name, unsigned int *out_class,
     unsigned int *out_shard)
 {
-	unsigned int class;
-	unsigned int shard;
-	char again[NFT_NAME_B];
+	const char *number = strrchr(name, '_');
+	uint64_t shard;
 
-	if (sscanf(name, "slots_%2u_%4u", &class, &shard) != 2)
+	if (!number || !str_starts_with(name, "slots_") ||
+	    str_to_u64(number + 1, RULESET_SHARDS_MAX - 1, &shard) < 0)
 		return false;
-	nft_table_set_name(RULESET_SET_SLOTS, 0, class, shard, again);
-	if (strcmp(again, name) != 0 || slots_count(class) == 0 ||
-	    shard >= RULESET_SHARDS_MAX)
-		return false;
-	*out_class = class;
-	*out_shard = shard;
-	return true;
+	for (unsigned int class = 0; class < SLOTS_CLASS__COUNT; class ++) {
+		char again[NFT_NAME_B];
+
+		if (slots_count(class) == 0)
+			continue;
+		nft_table_set_name(RULESET_SET_SLOTS, FAMILY_NONE, class,
+		    (unsigned int)shard, again);
+		if (strcmp(again, name) != 0)
+			continue;
+		*out_class = class;
+		*out_shard = (unsigned int)shard;
+		return true;
+	}
+	return false;
 }
 
 void

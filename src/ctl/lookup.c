@@ -130,7 +130,7 @@ pick(struct search *q, struct ctl_answer *answer)
 	for (size_t i = 0; i < q->found.n; i++)
 		str_printf(&all, "%s%s", i ? " and " : "", q->found.v[i]);
 	ctl_fail(answer, 409,
-	    "clusters %s each have a Service %s/%s: say which with cluster",
+	    "clusters %s each have a Service %s/%s: name one (eipctl: --cluster)",
 	    str_get(&all), q->ns, q->name);
 	str_fini(&all);
 	return NULL;

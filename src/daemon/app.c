@@ -23,7 +23,7 @@
 
 /* A router that helps keeps our routes for two minutes; well before that it
  * is told what is known, even if the API server is still away. */
-enum { SPEAKER_WAITS_S = 20, STORE_RETRY_S = 10 };
+enum { SPEAKER_WAITS_S = 20, STORE_RETRY_S = 10, FLUSH_SLICE_MS = 5 };
 
 struct plan_conf
 app_plan_conf(const struct conf *conf)
@@ -186,6 +186,15 @@ on_watch_timer(void *arg)
 }
 
 static void
+on_flush_timer(void *arg)
+{
+	struct app *app = arg;
+
+	if (nft_flush_flows(app->nft, FLUSH_SLICE_MS * MONO_MS))
+		loop_timer_arm(app->flush_timer, MONO_MS);
+}
+
+static void
 on_watchdog_timer(void *arg)
 {
 	struct app *app = arg;
@@ -213,6 +222,7 @@ make_timers(struct app *app)
 	app->retry_timer = loop_timer_new(loop, on_retry_timer, app);
 	app->store_timer = loop_timer_new(loop, on_store_timer, app);
 	app->watch_timer = loop_timer_new(loop, on_watch_timer, app);
+	app->flush_timer = loop_timer_new(loop, on_flush_timer, app);
 	app->watchdog_timer = loop_timer_new(loop, on_watchdog_timer, app);
 	loop_timer_arm(app->watch_timer, MONO_S);
 	if (notify_watchdog_us(app->notify) > 0)
@@ -351,6 +361,7 @@ app_stop(struct app *app)
 	loop_timer_free(app->retry_timer);
 	loop_timer_free(app->store_timer);
 	loop_timer_free(app->watch_timer);
+	loop_timer_free(app->flush_timer);
 	loop_timer_free(app->watchdog_timer);
 	loop_free(app->loop);
 }

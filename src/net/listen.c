@@ -13,7 +13,8 @@
 
 #include "base/mem.h"
 
-enum { BACKLOG = 128 };
+/* A full backlog refuses a unix client at once instead of letting it wait. */
+enum { BACKLOG = SOMAXCONN };
 
 static socklen_t
 fill_sockaddr(const struct addr *addr, uint16_t port,

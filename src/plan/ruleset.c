@@ -272,7 +272,8 @@ ruleset_each_service(const struct ruleset *rs,
 		struct arena arena = { 0 };
 		const struct rs_frontend *fe;
 
-		TAILQ_FOREACH (fe, &service->frontends, sibling) {
+		for (fe = TAILQ_FIRST(&service->frontends); fe;
+		     fe = TAILQ_NEXT(fe, sibling)) {
 			const struct rs_state *have =
 			    fe->have ? fe->have : fe->want;
 			struct backend *backends;

@@ -226,7 +226,7 @@ ruleset_begin(struct ruleset *rs, size_t max_services, size_t max_elements)
 	size_t n_frontends = 0;
 	uint32_t stage = 0;
 
-	TAILQ_FOREACH (fe, &rs->dirty, dirty) {
+	for (fe = TAILQ_FIRST(&rs->dirty); fe; fe = TAILQ_NEXT(fe, dirty)) {
 		if (n_services == 0 || fe->stage != stage) {
 			if (n_services > 0 &&
 			    (n_services >= max_services ||
@@ -268,7 +268,8 @@ emit_addresses(const struct ruleset *rs, const struct emit *emit,
 {
 	const struct rs_address *address;
 
-	TAILQ_FOREACH (address, &rs->touched, touched) {
+	for (address = TAILQ_FIRST(&rs->touched); address;
+	     address = TAILQ_NEXT(address, touched)) {
 		bool is_wanted = is_address_wanted(address);
 		struct ruleset_op op;
 

@@ -82,7 +82,7 @@ struct rs_frontend {
 struct rs_service {
 	char *key;
 	size_t n_refs; /* states */
-	TAILQ_HEAD(, rs_frontend) frontends;
+	TAILQ_HEAD(rs_siblings, rs_frontend) frontends;
 	UT_hash_handle hh;
 };
 
@@ -102,7 +102,7 @@ struct ruleset {
 	VEC(struct rs_shard *) shards;
 	size_t first_free[SLOTS_CLASS__COUNT]; /* no room in shards before */
 	struct rs_dirty dirty;
-	TAILQ_HEAD(, rs_address) touched;
+	TAILQ_HEAD(rs_touched, rs_address) touched;
 	struct rs_frontend *picked_end; /* first dirty one not picked */
 	uint32_t stage;
 	bool is_loaded;

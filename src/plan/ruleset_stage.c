@@ -319,7 +319,8 @@ ruleset_stage(struct ruleset *rs, const char *key,
 	rs->stage++;
 	service = rs_service_get(rs, key);
 	service->n_refs++;
-	TAILQ_FOREACH (fe, &service->frontends, sibling)
+	for (fe = TAILQ_FIRST(&service->frontends); fe;
+	     fe = TAILQ_NEXT(fe, sibling))
 		fe->is_listed = false;
 	for (size_t i = 0; i < n && rc == 0; i++) {
 		struct rs_key fe_key = key_of(&frontends[i]);

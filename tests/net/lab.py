@@ -155,25 +155,33 @@ class DualStackServer(socketserver.ThreadingMixIn, http.server.HTTPServer):
         socketserver.TCPServer.server_bind(self)
 
 
-def serve_udp(node, port):
+def serve_udp(node, address, port):
+    """A pod's own address is named: from a wildcard socket the answer would
+    leave with the node's."""
     s = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
     s.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
-    s.bind(("::", port))
+    s.bind((address, port))
     while True:
         data, peer = s.recvfrom(2048)
         address = peer[0].removeprefix("::ffff:")
         s.sendto(f"{node} {address} {data.decode()}".encode(), peer)
 
 
-def node_main(node, unhealthy):
+NODE_PORTS = ((30080, NodeHttp), (30081, NodeHttp), (10256, NodeHealth))
+POD_PORTS = ((8080, NodeHttp), (8081, NodeHttp))
+
+
+def serve(node, unhealthy, ports, udp_port, udp_addresses):
     """Runs inside the node's namespace until it is killed."""
-    for port, handler in ((30080, NodeHttp), (30081, NodeHttp),
-                          (10256, NodeHealth)):
+    for port, handler in ports:
         server = DualStackServer(("::", port), handler)
         server.node = node
         server.unhealthy = unhealthy
         threading.Thread(target=server.serve_forever, daemon=True).start()
-    serve_udp(node, 30053)
+    for address in udp_addresses[1:]:
+        threading.Thread(target=serve_udp, args=(node, address, udp_port),
+                         daemon=True).start()
+    serve_udp(node, udp_addresses[0], udp_port)
 
 
 # The network
@@ -701,8 +709,9 @@ class NftMonitor:
 
 def main(argv):
     if argv[:1] == ["node"] and len(argv) == 3:
-        node_main(argv[1], argv[2])
-        return 0
+        serve(argv[1], argv[2], NODE_PORTS, 30053, ["::"])
+    if argv[:1] == ["pod"] and len(argv) > 2:
+        serve(argv[1], "", POD_PORTS, 5353, argv[2:])
     if len(argv) == 3 and argv[0] in ("up", "down"):
         lab = Lab(argv[1], argv[2])
         if argv[0] == "up":

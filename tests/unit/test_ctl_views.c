@@ -210,7 +210,7 @@ static const struct refusal_case {
 	{ "GET", "/v1/explain?subject=[::1", "", false, 400, "neither" },
 	{ "GET", "/v1/explain?subject=x/y", "", false, 404, "Service x/y" },
 	{ "GET", "/v1/explain?subject=default/web", "", false, 409,
-	    "say which with cluster" },
+	    "name one" },
 	{ "GET", "/v1/history?subject=192.0.2.1:80", "", false, 400,
 	    "neither" },
 	{ "POST", "/v1/reserve", "", false, 400, "address is missing" },

@@ -42,7 +42,7 @@ struct fixture {
 static void
 run(const char *fmt, const char *arg)
 {
-	char command[256];
+	char command[512];
 
 	snprintf(command, sizeof(command), "%s %s", fmt, arg);
 	assert_int_equal(system(command), 0);
@@ -637,7 +637,7 @@ test_nonsense_row(void **state)
 	assert_open(f, false, 0);
 	assert_int_equal(put(f, "192.0.2.1", "a"), 0);
 	exec_sql(f,
-	    "INSERT INTO lease VALUES ('x', '', '', '', '', '', 1, 0, 0, 0)",
+	    "INSERT INTO lease VALUES ('x', '', '', '', '', '', 0, 1, 0, 0, 0)",
 	    SQLITE_OK);
 	assert_open(f, false, 1);
 }

@@ -1,0 +1,362 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * test_kube_status: what is written to a Service's status, and when.
+ *
+ * kube_request() is ours: it keeps the request until the test answers it.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "apply/kube_status.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "net/kube_request.h"
+#include "sys/log.h"
+#include "sys/loop.h"
+
+enum {
+	REQUESTS_MAX = 64
+};
+
+struct request {
+	char *text; /* "METHOD path body" */
+	void (*fn)(void *arg, const struct kube_reply *reply);
+	void *arg;
+};
+
+struct fixture {
+	struct loop *loop;
+	struct kube_status_writer *writer;
+	struct request requests[REQUESTS_MAX];
+	size_t n;
+	unsigned int written;
+};
+
+static struct fixture *fx; /* kube_request() has no other way to it */
+
+void
+kube_request(struct kube *kube, const char *method, const char *path,
+    const char *content_type, const char *body,
+    void (*fn)(void *arg, const struct kube_reply *reply), void *arg)
+{
+	struct request *r = &fx->requests[fx->n++];
+	struct str text = { 0 };
+
+	(void)kube;
+	assert_non_null(content_type);
+	assert_true(fx->n < REQUESTS_MAX);
+	str_printf(&text, "%s %s %s", method, path, body);
+	*r = (struct request){ str_steal(&text), fn, arg };
+}
+
+static void
+answer(long status, const char *body)
+{
+	struct request r;
+	struct err err = { 0 };
+	struct kube_reply reply = { .status = status,
+		.body = body,
+		.body_b = strlen(body),
+		.content_type = "application/json",
+		.err = &err };
+
+	if (!status)
+		err_set(&err, -ECONNREFUSED, "refused");
+	assert_true(fx->n > 0);
+	r = fx->requests[0];
+	memmove(fx->requests, fx->requests + 1,
+	    --fx->n * sizeof(fx->requests[0]));
+	free(r.text);
+	r.fn(r.arg, &reply);
+}
+
+static const char *
+first(void)
+{
+	return fx->n ? fx->requests[0].text : "";
+}
+
+static void
+on_written(void *arg, const char *ns, const char *name)
+{
+	struct fixture *f = arg;
+
+	assert_string_equal(ns, "ns");
+	assert_string_equal(name, "web");
+	f->written++;
+}
+
+static int
+setup(void **state)
+{
+	fx = mem_new(struct fixture);
+	log_init(LOG_LEVEL_ERR);
+	fx->loop = loop_new();
+	fx->writer = kube_status_new(fx->loop, NULL, on_written, fx);
+	*state = fx;
+	return 0;
+}
+
+static int
+teardown(void **state)
+{
+	kube_status_free(fx->writer);
+	loop_free(fx->loop);
+	for (size_t i = 0; i < fx->n; i++)
+		free(fx->requests[i].text);
+	free(fx);
+	*state = NULL;
+	return 0;
+}
+
+/* "1.2.3.4 v" is an ingress of mode VIP, "p" is Proxy, "-" none at all. */
+static size_t
+read_ingress(const char *s, struct ingress out[2])
+{
+	size_t n = 0;
+	char address[64];
+	char mode;
+
+	while (sscanf(s, "%63s %c", address, &mode) == 2) {
+		assert_int_equal(addr_parse(address, &out[n].addr), 0);
+		out[n++].ip_mode = mode == 'v' ? IP_MODE_VIP
+		    : mode == 'p'	       ? IP_MODE_PROXY
+					       : IP_MODE_NONE;
+		s += strlen(address) + 2;
+		s += *s == ' ';
+	}
+	return n;
+}
+
+static void
+want(const char *seen, const char *wanted)
+{
+	struct ingress is[2] = { 0 };
+	struct ingress to[2] = { 0 };
+	struct service s = {
+		.o = { .kind = OBJECT_SERVICE,
+		    .cluster = "c",
+		    .ns = "ns",
+		    .name = "web",
+		    .uid = "u1" },
+		.is_load_balancer = true,
+		.has_foreign_ingress = seen[0] == '!',
+	};
+
+	s.ingress = is;
+	s.n_ingress = read_ingress(seen + (seen[0] == '!'), is);
+	kube_status_want(fx->writer, &s, to, read_ingress(wanted, to));
+}
+
+static bool
+is_written(void)
+{
+	return kube_status_is_written(fx->writer, "ns", "web");
+}
+
+#define PATCH                                                                  \
+	"PATCH /api/v1/namespaces/ns/services/web/status?fieldManager=eipd "
+
+static const struct {
+	const char *seen;
+	const char *want;
+	const char *body; /* "" if nothing is to be written */
+} differences[] = {
+	{ "", "", "" },
+	{ "", "1.2.3.4 v",
+	    "{\"status\":{\"loadBalancer\":{\"ingress\":[{\"ip\":\"1.2.3.4\",\"ipMode\":\"VIP\"}]}},\"metadata\":{\"uid\":\"u1\"}}" },
+	{ "1.2.3.4 v", "1.2.3.4 v", "" },
+	{ "1.2.3.4 v", "1.2.3.4 -", "" }, /* the server's default */
+	{ "1.2.3.4 -", "1.2.3.4 v", "" }, /* a server without the field */
+	{ "1.2.3.4 v", "1.2.3.4 p", "ingress" },
+	{ "1.2.3.4 v", "", "\"ingress\":null" },
+	{ "!1.2.3.4 v", "1.2.3.4 v", "ingress" },
+	{ "1.2.3.4 v fd00::1 v", "fd00::1 v 1.2.3.4 v", "ingress" },
+};
+
+static void
+test_differences(void **state)
+{
+	for (size_t i = 0; i < ARRAY_LEN(differences); i++) {
+		teardown(state);
+		setup(state);
+		want(differences[i].seen, differences[i].want);
+		assert_int_equal(is_written(), !differences[i].body[0]);
+		if (!differences[i].body[0]) {
+			assert_int_equal(fx->n, 0);
+			continue;
+		}
+		assert_int_equal(fx->n, 1);
+		assert_true(str_starts_with(first(), PATCH));
+		assert_non_null(strstr(first(), differences[i].body));
+	}
+}
+
+static void
+test_write(void **state)
+{
+	(void)state;
+	want("", "1.2.3.4 v");
+	assert_false(is_written());
+	want("", "1.2.3.4 v"); /* one write at a time */
+	assert_int_equal(fx->n, 1);
+	answer(200, "{}");
+	assert_int_equal(fx->written, 1);
+	assert_true(is_written());
+	want("", "1.2.3.4 v"); /* the echo is on its way */
+	assert_int_equal(fx->n, 0);
+	assert_true(is_written());
+	want("1.2.3.4 v", "1.2.3.4 v");
+	assert_true(is_written());
+	want("1.2.3.4 v", "");
+	assert_false(is_written());
+	assert_int_equal(fx->n, 1);
+	answer(200, "{}");
+	assert_true(is_written());
+}
+
+/* What is wanted changes while a write is under way. */
+static void
+test_overtaken(void **state)
+{
+	(void)state;
+	want("", "1.2.3.4 v");
+	want("", "5.6.7.8 v");
+	assert_int_equal(fx->n, 1);
+	answer(200, "{}");
+	assert_int_equal(fx->written, 0);
+	assert_int_equal(fx->n, 1);
+	assert_non_null(strstr(first(), "5.6.7.8"));
+	answer(200, "{}");
+	assert_int_equal(fx->written, 1);
+	assert_true(is_written());
+}
+
+static void
+test_forget(void **state)
+{
+	(void)state;
+	want("", "1.2.3.4 v");
+	kube_status_forget(fx->writer, "ns", "web");
+	kube_status_forget(fx->writer, "ns", "web");
+	assert_false(is_written());
+	answer(200, "{}");
+	assert_int_equal(fx->written, 0);
+}
+
+static void
+test_failures(void **state)
+{
+	static const long statuses[] = { 0, 400, 401, 403, 404, 409, 413, 422,
+		429, 500, 503 };
+
+	for (size_t i = 0; i < ARRAY_LEN(statuses); i++) {
+		teardown(state);
+		setup(state);
+		want("", "1.2.3.4 v");
+		answer(statuses[i], "{\"message\":\"no\"}");
+		assert_false(is_written());
+		assert_int_equal(fx->n, 0); /* not at once */
+		if (statuses[i] != 404)
+			assert_true(
+			    *kube_status_problem(fx->writer, "ns", "web"));
+	}
+}
+
+/* Three corrections at once, then one a minute and an Event. */
+static void
+test_foreign(void **state)
+{
+	(void)state;
+	want("1.2.3.4 v", "1.2.3.4 v");
+	for (int i = 0; i < 3; i++) {
+		want("9.9.9.9 v", "1.2.3.4 v");
+		assert_int_equal(fx->n, 1);
+		answer(200, "{}");
+		want("1.2.3.4 v", "1.2.3.4 v");
+		assert_int_equal(fx->n, 0);
+	}
+	want("9.9.9.9 v", "1.2.3.4 v");
+	assert_int_equal(fx->n, 1);
+	assert_non_null(strstr(first(), "/events?"));
+	assert_non_null(strstr(first(), "StatusConflict"));
+	assert_false(is_written());
+	want("9.9.9.8 v", "1.2.3.4 v"); /* more of it changes nothing */
+	assert_int_equal(fx->n, 1);
+	want("9.9.9.8 v", "5.6.7.8 v"); /* our own change goes out */
+	assert_int_equal(fx->n, 2);
+}
+
+/* A server that drops ipMode is not written to for ever. */
+static void
+test_no_ip_mode(void **state)
+{
+	(void)state;
+	want("", "1.2.3.4 p");
+	answer(200,
+	    "{\"status\":{\"loadBalancer\":{\"ingress\":[{\"ip\":\"1.2.3.4\"}]}}}");
+	want("1.2.3.4 -", "1.2.3.4 p");
+	assert_int_equal(fx->n, 0);
+	assert_true(is_written());
+}
+
+static void
+test_event_series(void **state)
+{
+	struct object o = { .kind = OBJECT_EIP,
+		.cluster = "c",
+		.ns = "",
+		.name = "pool",
+		.uid = "u" };
+
+	(void)state;
+	for (int i = 0; i < 5; i++)
+		kube_event(fx->writer, &o, true, "Full", "Allocate", "note");
+	assert_int_equal(fx->n, 1);
+	assert_true(str_starts_with(first(),
+	    "POST /apis/events.k8s.io/v1/namespaces/default/events?"));
+	assert_non_null(strstr(first(), "network.kubesphere.io/v1alpha2"));
+	answer(201, "{}");
+	assert_int_equal(fx->n, 1);
+	assert_true(str_starts_with(first(),
+	    "PATCH /apis/events.k8s.io/v1/namespaces/default/events/pool."));
+	assert_non_null(strstr(first(), "\"count\":5"));
+	answer(404, "{}"); /* its time to live was over */
+	assert_true(str_starts_with(first(), "POST "));
+	answer(201, "{}");
+	kube_event(fx->writer, &o, true, "Full", "Allocate", "another note");
+	assert_non_null(strstr(first(), "\"count\":5"));
+	answer(200, "{}");
+	assert_non_null(strstr(first(), "another note"));
+	answer(403, "cannot create");
+	o.origin = "file:1:1";
+	kube_event(fx->writer, &o, true, "Full", "Allocate", "of a file");
+	assert_int_equal(fx->n, 0);
+}
+
+int
+main(void)
+{
+#define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		TEST(test_differences),
+		TEST(test_write),
+		TEST(test_overtaken),
+		TEST(test_forget),
+		TEST(test_failures),
+		TEST(test_foreign),
+		TEST(test_no_ip_mode),
+		TEST(test_event_series),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

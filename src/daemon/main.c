@@ -2,7 +2,6 @@
 /*
  * eipd: options, the checks that may end it, signals.
  */
-#include <curl/curl.h>
 #include <errno.h>
 #include <getopt.h>
 #include <signal.h>
@@ -221,9 +220,7 @@ main(int argc, char **argv)
 	mem_set_exhausted_hook(on_exhausted);
 	log_init(o.verbose ? LOG_LEVEL_DEBUG
 			   : (enum log_level)app.conf.log_level);
-	curl_global_init(CURL_GLOBAL_DEFAULT);
 	rc = run(&app);
-	curl_global_cleanup();
 	conf_fini(&app.conf);
 	return rc;
 }

@@ -247,6 +247,7 @@ http_free(struct http *http)
 	while (http->requests)
 		request_free(http->requests);
 	curl_multi_cleanup(http->multi);
+	curl_global_cleanup();
 	loop_timer_free(http->timer);
 	socks_free(http->socks);
 	http->socks = NULL;

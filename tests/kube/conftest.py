@@ -103,6 +103,18 @@ def account(cluster):
     return cluster.service_account("eipd-system", "eipd")
 
 
+def may(cluster, verb, resource):
+    """Whether that account may do this in every namespace."""
+    resource, _, sub = resource.partition("/")
+    extra = [f"--subresource={sub}"] if sub else []
+    try:
+        cluster.kubectl("auth", "can-i", verb, resource, "-A", *extra,
+                        "--as=system:serviceaccount:eipd-system:eipd")
+        return True
+    except RuntimeError:
+        return False
+
+
 @pytest.fixture(scope="session")
 def driver(tmp_path_factory):
     """What source/kube delivers, line by line: kube_driver.c, compiled."""

@@ -3,8 +3,8 @@
 import json
 
 import pytest
+from conftest import may
 
-USER = "system:serviceaccount:eipd-system:eipd"
 MAY = [
     ("list", "services"), ("watch", "services"), ("list", "nodes"),
     ("watch", "nodes"), ("list", "namespaces"), ("watch", "namespaces"),
@@ -21,17 +21,6 @@ MAY_NOT = [
     ("patch", "nodes"), ("patch", "eips.network.kubesphere.io"),
     ("delete", "services"), ("create", "serviceaccounts/token"),
 ]
-
-
-def may(cluster, verb, resource):
-    resource, _, sub = resource.partition("/")
-    extra = [f"--subresource={sub}"] if sub else []
-    try:
-        cluster.kubectl("auth", "can-i", verb, resource, "-A", *extra,
-                        f"--as={USER}")
-        return True
-    except RuntimeError:
-        return False
 
 
 @pytest.mark.parametrize("verb, resource", MAY)

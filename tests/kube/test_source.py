@@ -2,10 +2,11 @@
 """List, watch and status writes against a real API server."""
 import json
 import pathlib
+import signal
 import subprocess
 
 import pytest
-from conftest import TOP, wait
+from conftest import TOP, may, wait
 
 OTHER = "198.51.100.9"
 
@@ -101,6 +102,8 @@ def test_a_right_is_missing(cluster, account, start):
     cluster.kubectl("patch", "clusterrole", "eipd", "--type=json", "-p",
                     json.dumps([{"op": "replace", "path": "/rules/0/resources",
                                  "value": ["services", "namespaces"]}]))
+    # The authorizer hears of it a moment later.
+    wait(lambda: not may(cluster, "list", "nodes"))
     d = start(account)
     try:
         line = d.wait_line("status connected=0 synced=0 message=forbidden")
@@ -109,7 +112,8 @@ def test_a_right_is_missing(cluster, account, start):
         d.wait_line("end Service")
     finally:
         cluster.kubectl("apply", "-f", str(TOP / "etc/manifests.yaml"))
-    d.proc.send_signal(1)
+    wait(lambda: may(cluster, "watch", "nodes"))
+    d.proc.send_signal(signal.SIGHUP)
     d.wait_line("connected=1 synced=1")
 
 

@@ -74,6 +74,13 @@ stop_job() {
 	job=
 }
 
+# A parallel build goes on a while after its first error.
+show_end() {
+	grep -nE -A 4 'error:|undefined reference|\*\*\*' "$1" | head -n 40
+	echo ...
+	tail -n 20 "$1"
+}
+
 # run_logged NAME COMMAND...: output to build/log/NAME.log, its end on failure.
 run_logged() {
 	local log=build/log/$1.log rc=0
@@ -81,7 +88,7 @@ run_logged() {
 	mkdir -p build/log
 	run "$@" >"$log" 2>&1 || rc=$?
 	if [ $rc -ne 0 ]; then
-		tail -n 60 "$log"
+		show_end "$log"
 		printf '%s: exit %d of: %s (all of it: %s)\n' "${0##*/}" $rc \
 			"$*" "$log" >&2
 	fi

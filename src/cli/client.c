@@ -6,7 +6,10 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { CONNECT_TIMEOUT_S = 5, TIMEOUT_S = 60 };
+enum {
+	CONNECT_TIMEOUT_S = 5,
+	TIMEOUT_S = 60
+};
 
 static size_t
 on_data(char *data, size_t size_b, size_t n, void *arg)
@@ -23,8 +26,7 @@ on_data(char *data, size_t size_b, size_t n, void *arg)
 void
 client_add_param(struct str *path, const char *name, const char *value)
 {
-	str_printf(path, "%s%s=", strchr(str_get(path), '?') ? "&" : "?",
-	    name);
+	str_printf(path, "%s%s=", strchr(str_get(path), '?') ? "&" : "?", name);
 	for (; *value; value++) {
 		unsigned char c = (unsigned char)*value;
 
@@ -71,8 +73,7 @@ perform(CURL *curl, const struct client_request *request, const char *url,
 	curl_easy_setopt(curl, CURLOPT_URL, url);
 	curl_easy_setopt(curl, CURLOPT_PROXY, "");
 	curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
-	curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT,
-	    (long)CONNECT_TIMEOUT_S);
+	curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT, (long)CONNECT_TIMEOUT_S);
 	curl_easy_setopt(curl, CURLOPT_TIMEOUT, (long)TIMEOUT_S);
 	curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_data);
 	curl_easy_setopt(curl, CURLOPT_WRITEDATA, body);

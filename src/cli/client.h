@@ -10,7 +10,9 @@
 
 #define CLIENT_SOCKET "/run/eipd/eipd.sock"
 
-enum { CLIENT_ANSWER_MAX_B = 256 << 20 };
+enum {
+	CLIENT_ANSWER_MAX_B = 256 << 20
+};
 
 struct client_request {
 	const char *socket;

@@ -137,8 +137,7 @@ matches(const struct cmd *cmd, char *const *words, size_t n, size_t *used)
 	    memcmp(cmd->name, words[0], strlen(words[0])) != 0)
 		return false;
 	return same_word(blank + 1, strlen(blank + 1), words[1]) ||
-	    (cmd->alias &&
-		same_word(cmd->alias, strlen(cmd->alias), words[1]));
+	    (cmd->alias && same_word(cmd->alias, strlen(cmd->alias), words[1]));
 }
 
 const struct cmd *
@@ -203,8 +202,9 @@ cmd_help(const struct cmd *cmd, const char *group, struct str *out)
 	for (size_t i = 0; i < cmd_table_n; i++) {
 		struct str left = { 0 };
 
-		if (group_b && (strncmp(cmd_table[i].name, group, group_b) ||
-				   cmd_table[i].name[group_b] != ' '))
+		if (group_b &&
+		    (strncmp(cmd_table[i].name, group, group_b) ||
+			cmd_table[i].name[group_b] != ' '))
 			continue;
 		str_printf(&left, "%s %s", cmd_table[i].name,
 		    cmd_table[i].synopsis);

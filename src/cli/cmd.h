@@ -32,7 +32,9 @@ enum {
 	CMD_OPT_CLUSTER = 8,
 };
 
-enum { CMD_ARGS_MAX = 2 };
+enum {
+	CMD_ARGS_MAX = 2
+};
 
 /* Shows the answer as text; returns the exit code. */
 typedef int cmd_show_fn(const json_t *answer, const struct look *look,
@@ -67,9 +69,8 @@ const char *cmd_suggest(char *const *words, size_t n);
 void cmd_help(const struct cmd *cmd, const char *group, struct str *out);
 
 /* show.c */
-cmd_show_fn show_status, show_services, show_pools, show_leases,
-    show_backends, show_nodes, show_peers, show_routes, show_explain,
-    show_history, show_check;
+cmd_show_fn show_status, show_services, show_pools, show_leases, show_backends,
+    show_nodes, show_peers, show_routes, show_explain, show_history, show_check;
 
 /* What the exit code is, whatever the output format. */
 int cmd_exit_of(const struct cmd *cmd, const json_t *answer);

@@ -162,8 +162,7 @@ unknown_command(const struct call *call, struct err *err)
 	bool is_get = strcmp(call->words[0], "get") == 0;
 
 	if (is_get && call->n_words == 1)
-		return err_set(err, -EINVAL,
-		    "get what? see eipctl get --help");
+		return err_set(err, -EINVAL, "get what? see eipctl get --help");
 	return err_set(err, -EINVAL, "unknown command %s%s%s%s%s%s",
 	    call->words[0], is_get ? " " : "", is_get ? call->words[1] : "",
 	    near ? "; did you mean " : "", near ? near : "", near ? "?" : "");
@@ -223,8 +222,7 @@ add_service(const struct call *call, const char *word, struct str *path,
 	char *ns;
 
 	if (!slash || slash == word || !slash[1] || strchr(slash + 1, '/'))
-		return err_set(err, -EINVAL, "%s is not NAMESPACE/NAME",
-		    word);
+		return err_set(err, -EINVAL, "%s is not NAMESPACE/NAME", word);
 	ns = mem_strndup(word, (size_t)(slash - word));
 	add_param(call, path, body, "namespace", ns);
 	add_param(call, path, body, "name", slash + 1);

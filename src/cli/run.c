@@ -24,8 +24,7 @@ print(const struct str *text, int code)
 {
 	fwrite(str_get(text), 1, text->n, stdout);
 	if (fflush(stdout) != 0 || ferror(stdout)) {
-		fprintf(stderr, "eipctl: cannot write: %s\n",
-		    strerror(errno));
+		fprintf(stderr, "eipctl: cannot write: %s\n", strerror(errno));
 		return EXIT_REFUSED;
 	}
 	return code;
@@ -91,8 +90,8 @@ static int
 show_refusal(int status, const struct str *body)
 {
 	json_t *answer = json_loadb(str_get(body), body->n, 0, NULL);
-	const char *message = json_string_value(json_object_get(
-	    json_object_get(answer, "error"), "message"));
+	const char *message = json_string_value(
+	    json_object_get(json_object_get(answer, "error"), "message"));
 	struct str text = { 0 };
 
 	table_text(message ? message : "no reason given", &text);

@@ -16,7 +16,9 @@ enum output {
 	OUTPUT_YAML,
 };
 
-enum { RUN_WORDS_MAX = 8 };
+enum {
+	RUN_WORDS_MAX = 8
+};
 
 /* A command line, understood. */
 struct call {

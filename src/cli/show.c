@@ -44,8 +44,7 @@ cell_backends(const json_t *item, struct str *out)
 
 	json_array_foreach(json_object_get(item, "ports"), i, port)
 	{
-		healthy +=
-		    json_integer_value(json_object_get(port, "healthy"));
+		healthy += json_integer_value(json_object_get(port, "healthy"));
 		all += json_integer_value(json_object_get(port, "backends"));
 	}
 	str_printf(out, "%" JSON_INTEGER_FORMAT "/%" JSON_INTEGER_FORMAT,
@@ -320,8 +319,7 @@ add_line(struct str *out, const char *title)
 }
 
 static void
-add_part(struct str *out, const json_t *of, const char *key,
-    const char *title)
+add_part(struct str *out, const json_t *of, const char *key, const char *title)
 {
 	table_value(json_object_get(of, key), out);
 	str_printf(out, " %s", title);

@@ -9,21 +9,40 @@
 #include "base/mem.h"
 #include "base/vec.h"
 
-enum { GAP = 3 };
+enum {
+	GAP = 3
+};
 
 static const struct {
 	const char *word;
 	const char *colour;
 } state_colours[] = {
-	{ "announced", "32" }, { "programmed", "32" }, { "active", "32" },
-	{ "up", "32" }, { "Established", "32" }, { "ok", "32" },
-	{ "held", "32" }, { "true", "32" }, { "yes", "32" },
-	{ "pending", "33" }, { "draining", "33" }, { "degraded", "33" },
-	{ "unknown", "33" }, { "warning", "33" }, { "quarantined", "33" },
-	{ "sticky", "33" }, { "reserved", "33" }, { "Idle", "31" },
-	{ "Connect", "33" }, { "Active", "33" }, { "OpenSent", "33" },
-	{ "OpenConfirm", "33" }, { "refused", "31" }, { "down", "31" },
-	{ "error", "31" }, { "no", "31" },
+	{ "announced", "32" },
+	{ "programmed", "32" },
+	{ "active", "32" },
+	{ "up", "32" },
+	{ "Established", "32" },
+	{ "ok", "32" },
+	{ "held", "32" },
+	{ "true", "32" },
+	{ "yes", "32" },
+	{ "pending", "33" },
+	{ "draining", "33" },
+	{ "degraded", "33" },
+	{ "unknown", "33" },
+	{ "warning", "33" },
+	{ "quarantined", "33" },
+	{ "sticky", "33" },
+	{ "reserved", "33" },
+	{ "Idle", "31" },
+	{ "Connect", "33" },
+	{ "Active", "33" },
+	{ "OpenSent", "33" },
+	{ "OpenConfirm", "33" },
+	{ "refused", "31" },
+	{ "down", "31" },
+	{ "error", "31" },
+	{ "no", "31" },
 };
 
 void
@@ -147,8 +166,7 @@ grid_fill(struct grid *grid, const json_t *items)
 		for (size_t i = 0; i < grid->n_columns; i++) {
 			char *cell = make_cell(grid->columns[i], item);
 
-			grid->widths[i] =
-			    MAX(grid->widths[i], width_of(cell));
+			grid->widths[i] = MAX(grid->widths[i], width_of(cell));
 			vec_push(&grid->cells, cell);
 		}
 	}
@@ -183,8 +201,7 @@ table_render(const struct column *columns, size_t n, const json_t *items,
 	for (size_t i = 0; i < grid.n_columns; i++)
 		add_cell(&grid, i, grid.columns[i]->title, NULL, out);
 	for (size_t i = 0; i < grid.cells.n; i++)
-		add_cell(&grid, i % grid.n_columns, grid.cells.v[i], look,
-		    out);
+		add_cell(&grid, i % grid.n_columns, grid.cells.v[i], look, out);
 	for (size_t i = 0; i < grid.cells.n; i++)
 		free(grid.cells.v[i]);
 	vec_fini(&grid.cells);

@@ -30,11 +30,13 @@ struct column {
 	bool is_state; /* coloured */
 };
 
-enum { TABLE_COLUMNS_MAX = 16 };
+enum {
+	TABLE_COLUMNS_MAX = 16
+};
 
 /* One line for the titles and one for each of `items`, an array. */
-void table_render(const struct column *columns, size_t n,
-    const json_t *items, const struct look *look, struct str *out);
+void table_render(const struct column *columns, size_t n, const json_t *items,
+    const struct look *look, struct str *out);
 
 /* A value as a cell shows it: lists with commas, null as nothing. */
 void table_value(const json_t *value, struct str *out);

@@ -9,7 +9,9 @@
 #include "base/attr.h"
 
 /* Deeper parts are written in one line, which YAML reads as well. */
-enum { DEPTH_MAX = 16 };
+enum {
+	DEPTH_MAX = 16
+};
 
 /* Words that some YAML reader takes for something else than text. */
 static bool

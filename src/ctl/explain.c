@@ -57,11 +57,13 @@ verdict_programmed(const struct explain *e, struct str *out)
 {
 	add_addresses(e, out);
 	if (e->n_routes == 0)
-		str_add(out, " forwarded; its pool is passive, so the "
-			     "route is someone else's");
+		str_add(out,
+		    " forwarded; its pool is passive, so the "
+		    "route is someone else's");
 	else if (e->n_peers == 0)
-		str_add(out, " forwarded but announced to nobody: no BGP "
-			     "session is Established");
+		str_add(out,
+		    " forwarded but announced to nobody: no BGP "
+		    "session is Established");
 	else
 		str_add(out, " forwarded but not announced");
 }
@@ -92,8 +94,7 @@ make_verdict(const struct explain *e, struct str *out)
 	case SERVICE_STATE_ANNOUNCED:
 	case SERVICE_STATE__COUNT:
 		add_addresses(e, out);
-		str_printf(out,
-		    " forwarded and announced to %zu of %zu peers",
+		str_printf(out, " forwarded and announced to %zu of %zu peers",
 		    e->n_told, e->n_peers);
 		break;
 	}
@@ -160,8 +161,8 @@ explain_name(const struct ctl_request *req, const char *text,
     const struct subject *subject, struct ctl_answer *answer)
 {
 	char *wanted = ctl_param(req, "cluster");
-	char *cluster = lookup_cluster(req, wanted, subject->ns, subject->name,
-	    answer);
+	char *cluster =
+	    lookup_cluster(req, wanted, subject->ns, subject->name, answer);
 
 	if (cluster)
 		explain_service(req, text, cluster, subject->ns, subject->name,
@@ -263,8 +264,8 @@ explain_unused(const struct ctl_request *req, const char *text,
 		str_printf(&leases, "; reserved for %s/%s", r->ns, r->name);
 		state = "reserved";
 	}
-	for (const struct lease *l = lease_of_address(table, &subject->addr);
-	     l; l = lease_next_of_address(l))
+	for (const struct lease *l = lease_of_address(table, &subject->addr); l;
+	     l = lease_next_of_address(l))
 		add_lease(&leases, l, s->now(s->arg), &state);
 	str_printf(&verdict, "%s %s%s", text,
 	    pool ? "is of pool " : "is of no pool", pool ? pool->o.name : "");

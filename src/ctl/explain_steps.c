@@ -38,8 +38,9 @@ step_admitted(struct explain *e)
 	const struct decision *d = e->decision;
 
 	if (!d)
-		str_add(&e->text, "the Service is not known any more or not "
-				  "yet; kernel and database still are");
+		str_add(&e->text,
+		    "the Service is not known any more or not "
+		    "yet; kernel and database still are");
 	else
 		str_printf(&e->text, "%s: %s", d->is_ours ? "ours" : "not ours",
 		    d->admission);
@@ -59,8 +60,9 @@ step_pools(struct explain *e)
 		    d->candidates[i].pool, d->candidates[i].text);
 	}
 	if (n == 0)
-		str_add(&e->text, is_ok ? "it keeps what it holds"
-					: "no pool was considered");
+		str_add(&e->text,
+		    is_ok ? "it keeps what it holds"
+			  : "no pool was considered");
 	step_begin(e, "pools", is_ok);
 	jsonw_array(e->json, "detail");
 	for (size_t i = 0; i < n; i++) {
@@ -358,7 +360,7 @@ step_status(struct explain *e)
 void
 explain_steps(struct explain *e)
 {
-	static void (*const steps[])(struct explain *e) = { step_pools,
+	static void (*const steps[])(struct explain * e) = { step_pools,
 		step_lease, step_rule, step_probes, step_routes, step_status };
 
 	step_admitted(e);

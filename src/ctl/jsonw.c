@@ -188,7 +188,8 @@ jsonw_addr(struct jsonw *json, const char *key, const struct addr *value)
 {
 	char text[ADDR_TEXT_B];
 
-	jsonw_str(json, key, addr_is_set(value) ? addr_text(value, text) : NULL);
+	jsonw_str(json, key,
+	    addr_is_set(value) ? addr_text(value, text) : NULL);
 }
 
 const char *

@@ -27,8 +27,7 @@ bool
 list_wants(struct list *list, const char *cluster, const char *ns,
     const char *name)
 {
-	if (!passes(list->filter.name, name) ||
-	    !passes(list->filter.ns, ns) ||
+	if (!passes(list->filter.name, name) || !passes(list->filter.ns, ns) ||
 	    !passes(list->filter.cluster, cluster))
 		return false;
 	list->n++;
@@ -57,8 +56,8 @@ find_lease(const struct ctl_state *state, const struct service_status *s,
 {
 	const struct lease *l;
 
-	for (l = lease_of_service(state->leases(state->arg), s->cluster,
-		 s->ns, s->name);
+	for (l = lease_of_service(state->leases(state->arg), s->cluster, s->ns,
+		 s->name);
 	     l; l = lease_next_of_service(l))
 		if (l->is_held && (!addr || addr_eq(&l->address, addr)))
 			return l;

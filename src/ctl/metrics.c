@@ -109,8 +109,7 @@ write_services(const struct ctl_state *s, struct str *out)
 	metrics_family(out, "eipd_service_backends", "gauge", NULL,
 	    "Backends of a Service, all ports and families, by state.");
 	write_service_rows(out, &rows);
-	VEC_FOREACH(row, &rows.v)
-	{
+	VEC_FOREACH (row, &rows.v) {
 		free(row->ns);
 		free(row->name);
 	}
@@ -219,9 +218,9 @@ write_peers(const struct ctl_state *s, struct str *out)
 		    "eipd_bgp_updates_total", "in", peer_updates_in },
 		{ NULL, NULL, NULL, "eipd_bgp_updates_total", "out",
 		    peer_updates_out },
-		{ "eipd_bgp_notifications", "counter",
-		    "NOTIFICATION messages.", "eipd_bgp_notifications_total",
-		    "in", peer_notifications_in },
+		{ "eipd_bgp_notifications", "counter", "NOTIFICATION messages.",
+		    "eipd_bgp_notifications_total", "in",
+		    peer_notifications_in },
 		{ NULL, NULL, NULL, "eipd_bgp_notifications_total", "out",
 		    peer_notifications_out },
 	};
@@ -269,8 +268,8 @@ on_cluster(void *arg, const struct cluster_status *c)
 			at++;
 		if (at == rows->v.n)
 			vec_push(&rows->v,
-			    (struct watch_row){
-				.resource = c->watches[i].resource,
+			    (struct watch_row){ .resource =
+						    c->watches[i].resource,
 				.age_s = -1 });
 		rows->v.v[at].age_s =
 		    MAX(rows->v.v[at].age_s, c->watches[i].age_s);
@@ -287,8 +286,7 @@ write_clusters(const struct ctl_state *s, struct str *out)
 	struct watch_row *row;
 
 	s->each_cluster(s->arg, on_cluster, &rows);
-	VEC_FOREACH(row, &rows.v)
-	{
+	VEC_FOREACH (row, &rows.v) {
 		struct str labels = { 0 };
 
 		metrics_label(&labels, "resource", row->resource);

@@ -10,7 +10,7 @@
 #include "base/str.h"
 #include "ctl/request.h"
 
-#define CTL_OPENMETRICS \
+#define CTL_OPENMETRICS                                                        \
 	"application/openmetrics-text; version=1.0.0; charset=utf-8"
 
 /* `unit` may be NULL; a family's name ends in it then. */

@@ -60,7 +60,7 @@ metrics_label(struct str *labels, const char *name, const char *value)
 		if (!*value)
 			break;
 		str_add(labels,
-		    *value == '\n'     ? "\\n"
+		    *value == '\n'	? "\\n"
 			: *value == '"' ? "\\\""
 					: "\\\\");
 	}

@@ -100,8 +100,8 @@ ctl_handle(const struct ctl_request *req, struct ctl_answer *answer)
 	bool is_post = strcmp(req->method, "POST") == 0;
 	ctl_fn *fn;
 
-	*answer = (struct ctl_answer){ .status = 200,
-		.content_type = CTL_JSON };
+	*answer =
+	    (struct ctl_answer){ .status = 200, .content_type = CTL_JSON };
 	if (!req->is_control && !is_get) {
 		answer->allow = "GET";
 		ctl_fail(answer, 405,

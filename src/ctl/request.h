@@ -45,8 +45,8 @@ void ctl_handle(const struct ctl_request *req, struct ctl_answer *answer);
 
 /* {"error":{"code","message"}} in place of what is in `body`. */
 void ctl_error_body(struct str *body, unsigned int status, const char *text);
-void ctl_fail(struct ctl_answer *answer, unsigned int status,
-    const char *fmt, ...) ATTR_PRINTF(3, 4);
+void ctl_fail(struct ctl_answer *answer, unsigned int status, const char *fmt,
+    ...) ATTR_PRINTF(3, 4);
 
 /* A parameter of the query, NULL if absent or empty; the caller frees it. */
 char *ctl_param(const struct ctl_request *req, const char *name);
@@ -54,8 +54,8 @@ char *ctl_param(const struct ctl_request *req, const char *name);
 /* Handlers, one for each name under /v1. */
 typedef void ctl_fn(const struct ctl_request *req, struct ctl_answer *answer);
 ctl_fn view_status, view_services, view_pools, view_leases, view_backends,
-    view_nodes, view_peers, view_routes, view_explain, view_history,
-    view_check, view_events, view_metrics, view_healthz, view_readyz;
+    view_nodes, view_peers, view_routes, view_explain, view_history, view_check,
+    view_events, view_metrics, view_healthz, view_readyz;
 ctl_fn verb_reserve, verb_unreserve, verb_release, verb_reload,
     verb_withdraw_all;
 

@@ -69,8 +69,7 @@ on_control(void *arg, struct httpd_conn *conn,
 }
 
 static void
-on_http(void *arg, struct httpd_conn *conn,
-    const struct httpd_request *request)
+on_http(void *arg, struct httpd_conn *conn, const struct httpd_request *request)
 {
 	handle(arg, conn, request, false);
 }
@@ -118,8 +117,7 @@ close_socket(struct ctl_server *server)
 }
 
 static int
-open_socket(struct ctl_server *server, const struct conf *conf,
-    struct err *err)
+open_socket(struct ctl_server *server, const struct conf *conf, struct err *err)
 {
 	struct err group_err = { 0 };
 	int rc;
@@ -242,8 +240,7 @@ ctl_server_event(struct ctl_server *server, const char *kind,
 		return;
 	jsonw_begin(&json, &line);
 	jsonw_object(&json, NULL);
-	jsonw_time(&json, "time",
-	    server->state->now(server->state->arg));
+	jsonw_time(&json, "time", server->state->now(server->state->arg));
 	jsonw_str(&json, "kind", kind);
 	jsonw_str(&json, "subject", subject);
 	jsonw_str(&json, "text", text);

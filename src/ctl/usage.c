@@ -113,8 +113,8 @@ usage_count(const struct ctl_state *state, struct usage *out)
 	size_t n;
 
 	out->held_outside = 0;
-	out->pools = mem_alloc(MAX(out->n_pools, (size_t)1) *
-	    sizeof(*out->pools));
+	out->pools =
+	    mem_alloc(MAX(out->n_pools, (size_t)1) * sizeof(*out->pools));
 	for (size_t i = 0; i < out->n_pools; i++)
 		out->pools[i].pool = pools[i];
 	all = lease_table_list(table, &n);

@@ -21,8 +21,8 @@ parse_body(const struct ctl_request *req, const char *const *names, size_t n,
 
 	if (req->body_b == 0)
 		return json_object();
-	body = json_loadb(req->body, req->body_b, JSON_REJECT_DUPLICATES,
-	    &error);
+	body =
+	    json_loadb(req->body, req->body_b, JSON_REJECT_DUPLICATES, &error);
 	if (!json_is_object(body)) {
 		ctl_fail(answer, 400, "the body is not a JSON object%s%s",
 		    body ? "" : ": ", body ? "" : error.text);

@@ -39,8 +39,7 @@ eip_problems_fini(struct eip_problems *all)
 {
 	struct eip_problem *p;
 
-	VEC_FOREACH(p, &all->v)
-	{
+	VEC_FOREACH (p, &all->v) {
 		free(p->subject);
 		free(p->text);
 	}
@@ -76,8 +75,7 @@ write_message(struct jsonw *json, const struct eip_problems *problems,
 
 	if (why)
 		str_add(&text, why);
-	VEC_FOREACH(p, &problems->v)
-	{
+	VEC_FOREACH (p, &problems->v) {
 		if (strcmp(p->subject + strlen("Eip "), usage->pool->o.name))
 			continue;
 		str_printf(&text, "%s%s", text.n ? "; " : "", p->text);

@@ -60,8 +60,7 @@ write_ports(struct jsonw *json, const struct service_status *s)
 		c->healthy += frontend_healthy(d, f);
 	}
 	jsonw_array(json, "ports");
-	VEC_FOREACH(c, &counts.v)
-	{
+	VEC_FOREACH (c, &counts.v) {
 		jsonw_object(json, NULL);
 		jsonw_str(json, "protocol", ip_protocol_name(c->protocol));
 		jsonw_u64(json, "port", c->port);
@@ -201,8 +200,8 @@ decide(const struct ctl_request *req, const struct list_filter *f,
 	}
 	if (d->is_ours)
 		return d;
-	ctl_fail(answer, 404, "Service %s/%s is not handled by eipd: %s",
-	    f->ns, f->name, d->admission);
+	ctl_fail(answer, 404, "Service %s/%s is not handled by eipd: %s", f->ns,
+	    f->name, d->admission);
 	decision_free(d);
 	return NULL;
 }

@@ -82,7 +82,23 @@ fill_status_write(const struct app *app, const struct record *r,
 }
 
 static void
-fill_service(const struct app *app, const struct record *r,
+count_established(void *arg, const struct peer_status *peer)
+{
+	*(size_t *)arg += peer->state == BGP_STATE_ESTABLISHED;
+}
+
+static bool
+has_peer(const struct app *app)
+{
+	size_t n = 0;
+
+	bgp_speaker_each_peer(app->speaker, count_established, &n);
+	return n > 0;
+}
+
+/* `is_heard`: a router is there to hear what is announced. */
+static void
+fill_service(const struct app *app, const struct record *r, bool is_heard,
     struct service_status *out)
 {
 	const struct decision *d = r->decision;
@@ -112,6 +128,11 @@ fill_service(const struct app *app, const struct record *r,
 	if (d && d->is_degraded && !*out->message)
 		out->message = "degraded: all its nodes fail their probe at "
 			       "once; all stay in use";
+	if (out->state == SERVICE_STATE_ANNOUNCED && !is_heard) {
+		out->state = SERVICE_STATE_PROGRAMMED;
+		if (!*out->message)
+			out->message = "no BGP peer is established";
+	}
 	fill_status_write(app, r, out);
 }
 
@@ -129,13 +150,14 @@ each_service(void *arg,
 	const struct app *app = arg;
 	size_t n;
 	struct record **all = records_list(app->records, &n);
+	bool is_heard = has_peer(app);
 
 	for (size_t i = 0; i < n; i++) {
 		struct service_status s;
 
 		if (!is_shown(all[i]))
 			continue;
-		fill_service(app, all[i], &s);
+		fill_service(app, all[i], is_heard, &s);
 		fn(fn_arg, &s);
 	}
 	free(all);
@@ -163,7 +185,7 @@ service(void *arg, const char *cluster, const char *ns, const char *name,
 
 	if (!r || !is_shown(r))
 		return false;
-	fill_service(app, r, out);
+	fill_service(app, r, has_peer(app), out);
 	if (!r->decision)
 		return true;
 	decision_free(app->lent);

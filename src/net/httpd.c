@@ -552,6 +552,7 @@ static void
 conn_new(struct httpd *httpd, int fd)
 {
 	struct httpd_conn *conn;
+	int on = 1;
 
 	if (httpd->conns.n >= httpd->conns_max) {
 		struct httpd_conn *old = idlest(httpd);
@@ -562,6 +563,8 @@ conn_new(struct httpd *httpd, int fd)
 		}
 		conn_kill(old);
 	}
+	/* A stream's reader may vanish without a word. */
+	setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
 	conn = mem_new(struct httpd_conn);
 	conn->httpd = httpd;
 	conn->fd = fd;

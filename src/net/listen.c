@@ -14,7 +14,9 @@
 #include "base/mem.h"
 
 /* A full backlog refuses a unix client at once instead of letting it wait. */
-enum { BACKLOG = SOMAXCONN };
+enum {
+	BACKLOG = SOMAXCONN
+};
 
 static socklen_t
 fill_sockaddr(const struct addr *addr, uint16_t port,
@@ -46,8 +48,8 @@ listen_tcp(const struct addr *addr, uint16_t port, int *out, struct err *err)
 	int fd;
 	int rc;
 
-	fd = socket(ss.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC,
-	    0);
+	fd =
+	    socket(ss.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		goto fail;
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
@@ -89,9 +91,8 @@ remove_stale(const char *path, const struct sockaddr_un *un, struct err *err)
 		return err_set(err, -errno, "control.socket: socket: %s",
 		    strerror(errno));
 	/* EAGAIN: its backlog is full, so somebody is there. */
-	rc = connect(fd, (const struct sockaddr *)un, sizeof(*un)) < 0
-	    ? -errno
-	    : 0;
+	rc = connect(fd, (const struct sockaddr *)un, sizeof(*un)) < 0 ? -errno
+								       : 0;
 	close(fd);
 	if (rc == 0 || rc == -EAGAIN)
 		return err_set(err, -EADDRINUSE,

@@ -13,8 +13,8 @@
 
 /* A non-blocking descriptor in `out`.  -EADDRINUSE and the like name the
  * address and the remedy. */
-ATTR_NODISCARD int listen_tcp(const struct addr *addr, uint16_t port,
-    int *out, struct err *err);
+ATTR_NODISCARD int listen_tcp(const struct addr *addr, uint16_t port, int *out,
+    struct err *err);
 
 /* Mode 0660.  A socket nobody answers on is removed first; -EADDRINUSE if
  * somebody does, -EEXIST if something else has the name, -ENOENT without the

@@ -50,6 +50,11 @@ def skip(reason):
 @functools.lru_cache(maxsize=None)
 def programs():
     """Builds the control plane once; it stays in a cache."""
+    if os.geteuid() != 0:
+        skip("needs root for network namespaces")
+    for tool in "ip", "kubectl", "openssl":
+        if not shutil.which(tool):
+            skip(f"no {tool} on this machine")
     if os.environ.get("KUBE_BIN"):
         return
     if not (shutil.which("go") or os.path.exists("/usr/lib/go-1.19/bin/go")):
@@ -59,15 +64,6 @@ def programs():
     if done.returncode:
         skip("kube-apiserver could not be built; see tests/kube/build.sh")
     os.environ["KUBE_BIN"] = done.stdout.split()[-1]
-
-
-@pytest.fixture(scope="module")
-def net():
-    """The lab of tests/net with this control plane in it."""
-    programs()
-    from kubelab import KubeLab
-    with KubeLab() as lab:
-        yield lab
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,9 @@
 #include "base/mem.h"
 #include "base/str.h"
 
-enum { SERVICES = 5 };
+enum {
+	SERVICES = 5
+};
 
 struct fake {
 	struct ctl_state state;
@@ -38,8 +40,7 @@ add_pool(struct fake *f, const char *cluster, const char *name,
     enum pool_protocol protocol, const char *range, const char *origin,
     bool is_disabled)
 {
-	struct pool *p =
-	    object_new(OBJECT_EIP, sizeof(*p), cluster, "", name);
+	struct pool *p = object_new(OBJECT_EIP, sizeof(*p), cluster, "", name);
 	struct addr_range *r = arena_new(&p->o.arena, struct addr_range);
 
 	if (addr_range_parse(range, r, NULL) < 0)
@@ -140,8 +141,7 @@ add_frontend(struct decision *d, struct frontend *f, const char *address,
 static struct decision *
 decide_web(void)
 {
-	struct decision *d =
-	    decision("spec.loadBalancerClass is ours", "", "");
+	struct decision *d = decision("spec.loadBalancerClass is ours", "", "");
 	struct frontend *f = arena_array(&d->arena, struct frontend, 4);
 	struct candidate *c = arena_array(&d->arena, struct candidate, 2);
 
@@ -151,8 +151,9 @@ decide_web(void)
 	add_frontend(d, &f[3], "2001:db8:1::1", IP_PROTOCOL_UDP, 443, 30443);
 	d->frontends = f;
 	d->n_frontends = 4;
-	c[0] = (struct candidate){ "public", true, "chosen: it holds "
-						   "192.0.2.1" };
+	c[0] = (struct candidate){ "public", true,
+		"chosen: it holds "
+		"192.0.2.1" };
 	c[1] = (struct candidate){ "old", false, "disabled" };
 	d->candidates = c;
 	d->n_candidates = 2;
@@ -301,8 +302,7 @@ fill(struct fake *f)
 	add_node(f, "n1", "10.0.0.1", "2001:db8::1");
 	add_node(f, "n2", "10.0.0.2", NULL);
 	add_lease(f, "192.0.2.1", "kubernetes", "web", "public", true, 0, 0);
-	add_lease(f, "2001:db8:1::1", "kubernetes", "web", "wide", true, 0,
-	    0);
+	add_lease(f, "2001:db8:1::1", "kubernetes", "web", "wide", true, 0, 0);
 	add_lease(f, "2001:db8:1::2", "static", "web", "wide", true, 0, 0);
 	add_lease(f, "192.0.2.2", "kubernetes", "gone", "public", true, 0, 0);
 	add_lease(f, "192.0.2.3", "kubernetes", "was", "public", false,
@@ -567,8 +567,8 @@ done(struct fake *f, struct err *err)
 }
 
 static int
-reserve(void *arg, const struct addr *address, const char *ns,
-    const char *name, struct err *err)
+reserve(void *arg, const struct addr *address, const char *ns, const char *name,
+    struct err *err)
 {
 	struct fake *f = arg;
 	char text[ADDR_TEXT_B];

@@ -24,8 +24,8 @@
 #include "ctl_fake.h"
 
 static struct ctl_answer
-ask(struct fake *fake, const char *method, const char *target,
-    const char *body, bool is_control)
+ask(struct fake *fake, const char *method, const char *target, const char *body,
+    bool is_control)
 {
 	char *path = mem_strdup(target);
 	char *query = strchr(path, '?');
@@ -117,8 +117,8 @@ pretty(const struct golden_case *c, const struct ctl_answer *answer)
 	if (answer->content_type[0] == 'a' &&
 	    strcmp(answer->content_type, CTL_JSON) != 0)
 		return mem_strdup(str_get(&answer->body));
-	json = json_loads(str_get(&answer->body), JSON_REJECT_DUPLICATES,
-	    &error);
+	json =
+	    json_loads(str_get(&answer->body), JSON_REJECT_DUPLICATES, &error);
 	if (!json)
 		fail_msg("%s: %s in %s", c->file, error.text,
 		    str_get(&answer->body));
@@ -195,16 +195,15 @@ static const struct refusal_case {
 	    "there is no Service default/no" },
 	{ "GET", "/v1/backends?namespace=default&name=web", "", false, 409,
 	    "static and kubernetes" },
-	{ "GET", "/v1/backends?namespace=default&name=foreign", "", false,
-	    404, "not handled" },
+	{ "GET", "/v1/backends?namespace=default&name=foreign", "", false, 404,
+	    "not handled" },
 	{ "GET", "/v1/backends?namespace=default&name=gone", "", false, 404,
 	    "without its backends" },
 	{ "GET", "/v1/explain", "", false, 400, "subject" },
 	{ "GET", "/v1/explain?subject=%zz", "", false, 400, "subject" },
 	{ "GET", "/v1/explain?subject=web", "", false, 400, "neither" },
 	{ "GET", "/v1/explain?subject=a/b/c", "", false, 400, "neither" },
-	{ "GET", "/v1/explain?subject=192.0.2.1:0", "", false, 400,
-	    "neither" },
+	{ "GET", "/v1/explain?subject=192.0.2.1:0", "", false, 400, "neither" },
 	{ "GET", "/v1/explain?subject=192.0.2.1:65536", "", false, 400,
 	    "neither" },
 	{ "GET", "/v1/explain?subject=[::1", "", false, 400, "neither" },
@@ -293,8 +292,8 @@ test_verbs(void **state)
 			struct ctl_answer answer;
 
 			fake_fail(fake, codes[k].code);
-			answer = ask(fake, "POST", verbs[i].path,
-			    verbs[i].body, true);
+			answer = ask(fake, "POST", verbs[i].path, verbs[i].body,
+			    true);
 			assert_int_equal(answer.status, codes[k].status);
 			assert_string_equal(fake_last_verb(fake),
 			    verbs[i].want);
@@ -347,8 +346,7 @@ test_strings(void **state)
 		    "\"\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80\"" },
 		{ "\xff\xc3", "\"\xef\xbf\xbd\xef\xbf\xbd\"" },
 		{ "\xc0\xaf", "\"\xef\xbf\xbd\xef\xbf\xbd\"" },
-		{ "\xed\xa0\x80",
-		    "\"\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\"" },
+		{ "\xed\xa0\x80", "\"\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\"" },
 	};
 
 	(void)state;

@@ -194,8 +194,8 @@ mask_host_bits(struct addr *a, unsigned int len, uint8_t fill)
 	for (unsigned int i = len; i < addr_bits(a); i++) {
 		uint8_t bit = (uint8_t)(0x80 >> i % 8);
 
-		a->b[i / 8] = (uint8_t)(fill ? a->b[i / 8] | bit
-					     : a->b[i / 8] & ~bit);
+		a->b[i / 8] =
+		    (uint8_t)(fill ? a->b[i / 8] | bit : a->b[i / 8] & ~bit);
 	}
 }
 

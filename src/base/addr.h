@@ -37,7 +37,10 @@ struct addr_range {
 	struct addr last;
 };
 
-enum { ADDR_TEXT_B = 46, PREFIX_TEXT_B = 50 };
+enum {
+	ADDR_TEXT_B = 46,
+	PREFIX_TEXT_B = 50
+};
 
 /* "IPv4", "IPv6", as the Kubernetes API spells them. */
 const char *family_name(enum family family);

@@ -9,7 +9,10 @@
 
 #include "base/mem.h"
 
-enum { CHUNK_MIN_B = 240, CHUNK_MAX_B = 64 * 1024 };
+enum {
+	CHUNK_MIN_B = 240,
+	CHUNK_MAX_B = 64 * 1024
+};
 
 struct arena_chunk {
 	struct arena_chunk *next;

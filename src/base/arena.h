@@ -26,12 +26,11 @@ void *arena_dup(struct arena *arena, const void *data, size_t size_b);
 char *arena_strdup(struct arena *arena, const char *s); /* NULL gives NULL */
 /* Exactly `n` octets, whatever they are, and a NUL. */
 char *arena_strndup(struct arena *arena, const char *s, size_t n);
-char *arena_printf(struct arena *arena, const char *fmt, ...)
-    ATTR_PRINTF(2, 3);
+char *arena_printf(struct arena *arena, const char *fmt, ...) ATTR_PRINTF(2, 3);
 void arena_fini(struct arena *arena);
 
 #define arena_new(arena, type) ((type *)arena_alloc((arena), sizeof(type)))
-#define arena_array(arena, type, n) \
+#define arena_array(arena, type, n)                                            \
 	((type *)arena_alloc((arena), sizeof(type) * (n)))
 
 #endif

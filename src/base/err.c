@@ -22,13 +22,15 @@ drop_cut_character(char *text, size_t cap_b)
 		return;
 	lead = (unsigned char)text[n - 1 - tail];
 	if (lead >= 0xc0 &&
-	    tail < (size_t)(lead >= 0xf0 ? 3 : lead >= 0xe0 ? 2 : 1))
+	    tail < (size_t)(lead >= 0xf0  ? 3
+			   : lead >= 0xe0 ? 2
+					  : 1))
 		text[n - 1 - tail] = '\0';
 }
 
 /* By way of a copy: the arguments may be the old text itself. */
 static void ATTR_PRINTF(2, 0)
-set_text(struct err *err, const char *fmt, va_list ap)
+    set_text(struct err *err, const char *fmt, va_list ap)
 {
 	char text[sizeof(err->text)];
 

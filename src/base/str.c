@@ -183,7 +183,9 @@ str_starts_with(const char *s, const char *prefix)
 size_t
 str_distance(const char *a, const char *b)
 {
-	enum { LONGEST = 63 };
+	enum {
+		LONGEST = 63
+	};
 	size_t row[LONGEST + 1];
 	size_t na = strlen(a);
 	size_t nb = strlen(b);

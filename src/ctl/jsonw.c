@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "ctl/jsonw.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -84,16 +85,29 @@ add_quoted(struct str *out, const char *value)
 	str_add_n(out, "\"", 1);
 }
 
+/* Keys are this program's own words and need no escape. */
 static void
 begin_value(struct jsonw *json, const char *key)
 {
-	if (json->needs_comma)
-		str_add_n(json->out, ",", 1);
-	json->needs_comma = true;
-	if (!key)
+	char text[64];
+	size_t n;
+
+	if (!key) {
+		if (json->needs_comma)
+			str_add_n(json->out, ",", 1);
+		json->needs_comma = true;
 		return;
-	add_quoted(json->out, key);
-	str_add_n(json->out, ":", 1);
+	}
+	n = strlen(key);
+	assert(n + 4 <= sizeof(text));
+	text[0] = ',';
+	text[1] = '"';
+	memcpy(text + 2, key, n);
+	text[n + 2] = '"';
+	text[n + 3] = ':';
+	str_add_n(json->out, json->needs_comma ? text : text + 1,
+	    n + (json->needs_comma ? 4 : 3));
+	json->needs_comma = true;
 }
 
 void

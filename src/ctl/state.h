@@ -49,7 +49,10 @@ struct cluster_status {
 	size_t n_watches;
 };
 
-enum severity { SEVERITY_WARNING, SEVERITY_ERROR };
+enum severity {
+	SEVERITY_WARNING,
+	SEVERITY_ERROR
+};
 
 struct problem {
 	enum severity severity;
@@ -70,8 +73,7 @@ struct node_status {
 
 struct history_entry {
 	wall_t time;
-	const char *event, *address, *cluster, *ns, *name, *uid, *pool,
-	    *reason;
+	const char *event, *address, *cluster, *ns, *name, *uid, *pool, *reason;
 };
 
 struct daemon_status {
@@ -86,7 +88,9 @@ struct daemon_status {
 	uint64_t nft_commits, nft_operations, nft_errors;
 };
 
-enum { HISTOGRAM_BUCKETS = 12 };
+enum {
+	HISTOGRAM_BUCKETS = 12
+};
 
 struct histogram {
 	uint64_t buckets[HISTOGRAM_BUCKETS]; /* not cumulative; last: +Inf */
@@ -146,10 +150,9 @@ struct ctl_state {
 	 * forbids it), -EAGAIN (503, try again) with `err` filled. */
 	int (*reserve)(void *arg, const struct addr *address, const char *ns,
 	    const char *name, struct err *err);
-	int (*unreserve)(void *arg, const struct addr *address,
-	    struct err *err);
-	int (*release)(void *arg, const struct addr *address,
-	    struct err *err);
+	int (
+	    *unreserve)(void *arg, const struct addr *address, struct err *err);
+	int (*release)(void *arg, const struct addr *address, struct err *err);
 	int (*reload)(void *arg, struct err *err);
 	int (*withdraw_all)(void *arg, bool undo, struct err *err);
 };

@@ -249,7 +249,8 @@ start_cluster(struct app *app)
 {
 	struct kube_conf c = { .name = app->conf.cluster_name,
 		.kubeconfig = app->conf.kubeconfig,
-		.context = app->conf.context };
+		.context = app->conf.context,
+		.user_agent = "eipd/" PACKAGE_VERSION };
 
 	app->is_kube_synced = false;
 	if (!app->conf.kubeconfig)

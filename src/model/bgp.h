@@ -12,7 +12,9 @@
 #include "base/mono.h"
 #include "model/object.h"
 
-enum { BGP_PORT = 179 };
+enum {
+	BGP_PORT = 179
+};
 
 struct bgp_graceful_restart {
 	bool is_set;

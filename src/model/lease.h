@@ -90,11 +90,12 @@ const struct lease *lease_of_pool(const struct lease_table *table,
 const struct lease *lease_next_of_pool(const struct lease *lease);
 
 /* NULL if not reserved. */
-const struct reservation *reservation_of_address(
-    const struct lease_table *table, const struct addr *address);
-const struct reservation *reservation_of_service(
-    const struct lease_table *table, const char *ns, const char *name,
-    const char *pool, enum family family);
+const struct reservation *reservation_of_address(const struct lease_table
+						     *table,
+    const struct addr *address);
+const struct reservation *reservation_of_service(const struct lease_table
+						     *table,
+    const char *ns, const char *name, const char *pool, enum family family);
 
 /* All rows, sorted by address, then Service; the caller frees the array. */
 const struct lease **lease_table_list(const struct lease_table *table,

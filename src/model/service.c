@@ -106,7 +106,8 @@ wishes_same(const struct service *a, const struct service *b)
 	    str_eq(a->wanted_from, b->wanted_from) &&
 	    str_eq(a->protocol, b->protocol) &&
 	    str_eq(a->share_key, b->share_key) &&
-	    str_eq(a->invalid, b->invalid);
+	    str_eq(a->invalid, b->invalid) &&
+	    str_eq(a->unsupported, b->unsupported);
 }
 
 bool

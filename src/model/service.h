@@ -96,6 +96,9 @@ struct service {
 	/* An annotation that cannot be understood: the Service is refused
 	 * with this text.  NULL: all fine. */
 	const char *invalid;
+	/* A field that would be unsafe to ignore and is not carried out: the
+	 * Service gets no address, with this text.  NULL: none. */
+	const char *unsupported;
 
 	struct forwarding forwarding;
 	struct labels labels;

@@ -8,7 +8,9 @@
 #include "base/table.h"
 #include "base/vec.h"
 
-enum { KEY_B = 512 };
+enum {
+	KEY_B = 512
+};
 
 struct entry {
 	struct object *object;
@@ -61,8 +63,7 @@ world_new(void)
 }
 
 static void
-make_key(char key[KEY_B], const char *cluster, const char *ns,
-    const char *name)
+make_key(char key[KEY_B], const char *cluster, const char *ns, const char *name)
 {
 	snprintf(key, KEY_B, "%s/%s/%s", cluster, ns, name);
 }
@@ -84,8 +85,7 @@ listing_of(struct world *world, enum object_kind kind, const char *cluster)
 {
 	struct listing *l;
 
-	VEC_FOREACH(l, &world->listings)
-	{
+	VEC_FOREACH (l, &world->listings) {
 		if (l->kind == kind && strcmp(l->cluster, cluster) == 0)
 			return l;
 	}
@@ -126,8 +126,7 @@ index_pools(struct world *world)
 	HASH_ITER(hh, world->objects[OBJECT_EIP], e, tmp)
 	{
 		if (!is_hidden(world, e->object))
-			vec_push(&world->pools,
-			    (const struct pool *)e->object);
+			vec_push(&world->pools, (const struct pool *)e->object);
 	}
 	vec_sort(&world->pools, pool_order);
 }
@@ -225,8 +224,8 @@ bool
 world_put(struct world *world, struct object *object)
 {
 	enum object_kind kind = object->kind;
-	struct entry *e = find(world, kind, object->cluster, object->ns,
-	    object->name);
+	struct entry *e =
+	    find(world, kind, object->cluster, object->ns, object->name);
 
 	if (!e)
 		e = entry_add(world, object);
@@ -288,9 +287,8 @@ world_keep(struct world *world, enum object_kind kind, const char *cluster,
 }
 
 void
-world_list_end(struct world *world, enum object_kind kind,
-    const char *cluster, void (*fn)(void *arg, const struct object *gone),
-    void *arg)
+world_list_end(struct world *world, enum object_kind kind, const char *cluster,
+    void (*fn)(void *arg, const struct object *gone), void *arg)
 {
 	unsigned int number = listing_of(world, kind, cluster)->number;
 	VEC(struct entry *) gone = { 0 };
@@ -311,8 +309,8 @@ world_list_end(struct world *world, enum object_kind kind,
 }
 
 const struct object *
-world_get(const struct world *world, enum object_kind kind,
-    const char *cluster, const char *ns, const char *name)
+world_get(const struct world *world, enum object_kind kind, const char *cluster,
+    const char *ns, const char *name)
 {
 	const struct entry *e = find(world, kind, cluster, ns, name);
 
@@ -437,8 +435,7 @@ const struct bgp_peer **
 world_bgp_peers(const struct world *world, size_t *n)
 {
 	size_t n_all;
-	const struct object **all =
-	    world_list(world, OBJECT_BGP_PEER, &n_all);
+	const struct object **all = world_list(world, OBJECT_BGP_PEER, &n_all);
 	VEC(const struct bgp_peer *) peers = { 0 };
 
 	vec_reserve(&peers, n_all + 1);

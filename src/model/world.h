@@ -41,16 +41,15 @@ bool world_remove(struct world *world, enum object_kind kind,
  * put nor kept since world_list_begin() are given to `fn` and removed. */
 void world_list_begin(struct world *world, enum object_kind kind,
     const char *cluster);
-void world_keep(struct world *world, enum object_kind kind,
-    const char *cluster, const char *ns, const char *name);
+void world_keep(struct world *world, enum object_kind kind, const char *cluster,
+    const char *ns, const char *name);
 void world_list_end(struct world *world, enum object_kind kind,
     const char *cluster, void (*fn)(void *arg, const struct object *gone),
     void *arg);
 
 /* NULL if absent. */
-const struct object *world_get(const struct world *world,
-    enum object_kind kind, const char *cluster, const char *ns,
-    const char *name);
+const struct object *world_get(const struct world *world, enum object_kind kind,
+    const char *cluster, const char *ns, const char *name);
 /* All of a kind in no order:
  *   for (o = world_first(w, k); o; o = world_next(w, o)) */
 const struct object *world_first(const struct world *world,
@@ -85,8 +84,8 @@ const struct bgp_peer **world_bgp_peers(const struct world *world, size_t *n);
 uint64_t world_generation(const struct world *world, enum object_kind kind);
 
 /* Probe results, kept apart from the Node object. */
-void world_set_probe(struct world *world, const char *cluster,
-    const char *node, enum probe_state state);
+void world_set_probe(struct world *world, const char *cluster, const char *node,
+    enum probe_state state);
 enum probe_state world_probe(const struct world *world, const char *cluster,
     const char *node);
 

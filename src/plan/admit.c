@@ -82,6 +82,9 @@ admit_service(const struct plan_input *in, const struct service *service,
 	if (service->invalid)
 		decision_refuse(decision, "InvalidAnnotation", "%s",
 		    service->invalid);
+	else if (service->unsupported)
+		decision_refuse(decision, "NotSupported", "%s",
+		    service->unsupported);
 	else if (service->n_ports == 0)
 		decision_refuse(decision, "NoPorts",
 		    "spec.ports is empty; give at least one port");

@@ -60,8 +60,7 @@ hint_of(struct alloc_hints *hints, const char *pool, enum family family)
 {
 	struct hint *h;
 
-	VEC_FOREACH(h, &hints->hints)
-	{
+	VEC_FOREACH (h, &hints->hints) {
 		if (h->family == family && strcmp(h->pool, pool) == 0)
 			return h;
 	}
@@ -152,14 +151,14 @@ keep_held(struct search *q, enum family family)
 			continue;
 		if (s->pool && strcmp(s->pool, l->pool) != 0)
 			continue;
-		d->addrs[d->n_addrs++] = (struct decision_address){
-			.addr = l->address,
-			.pool = arena_strdup(&d->arena,
-			    pool ? pool->o.name : l->pool),
-			.protocol = pool    ? pool->protocol
-			    : l->is_passive ? POOL_PROTOCOL_PASSIVE
-					    : POOL_PROTOCOL_BGP,
-			.how = "" };
+		d->addrs[d->n_addrs++] =
+		    (struct decision_address){ .addr = l->address,
+			    .pool = arena_strdup(&d->arena,
+				pool ? pool->o.name : l->pool),
+			    .protocol = pool	? pool->protocol
+				: l->is_passive ? POOL_PROTOCOL_PASSIVE
+						: POOL_PROTOCOL_BGP,
+			    .how = "" };
 		return true;
 	}
 	return false;
@@ -365,8 +364,7 @@ take_by_share_key(struct search *q, enum family family)
 }
 
 static bool
-take_lowest_free(struct search *q, const struct pool *pool,
-    enum family family)
+take_lowest_free(struct search *q, const struct pool *pool, enum family family)
 {
 	struct hint *h = hint_of(q->hints, pool->o.name, family);
 	bool from_hint = addr_is_set(&h->from);
@@ -423,8 +421,7 @@ take_longest_released(struct search *q, const struct pool *pool,
 
 static bool
 take_from_pools(struct search *q, enum family family,
-    bool (*fn)(struct search *q, const struct pool *pool,
-	enum family family))
+    bool (*fn)(struct search *q, const struct pool *pool, enum family family))
 {
 	size_t n;
 	const struct pool *const *pools = world_pools(q->in->world, &n);
@@ -480,8 +477,7 @@ families_of(const struct search *q, enum family out[SERVICE_FAMILIES_MAX])
 	out[1] = FAMILY_IPV6;
 	if (s->family_policy != IP_FAMILY_SINGLE_STACK)
 		return 2;
-	l = lease_of_service(q->in->leases, s->o.cluster, s->o.ns,
-	    s->o.name);
+	l = lease_of_service(q->in->leases, s->o.cluster, s->o.ns, s->o.name);
 	if (l && l->is_held)
 		out[0] = l->address.family;
 	else if (!any_pool_serves(q, FAMILY_IPV4) &&
@@ -551,9 +547,8 @@ refuse_no_address(struct search *q, enum family family)
 		    addr_text(wanted, text),
 		    s->wanted_from ? s->wanted_from : "the Service", q->why);
 	else
-		decision_refuse(q->decision, "NoAddress",
-		    "no %s address: %s", family_name(family),
-		    candidates_text(q->decision));
+		decision_refuse(q->decision, "NoAddress", "no %s address: %s",
+		    family_name(family), candidates_text(q->decision));
 }
 
 /* Both or nothing, but nothing that is held is given up for it. */

@@ -95,8 +95,8 @@ make_candidate(const struct plan_input *in, const struct node *node,
 	*out = (struct candidate_node){ .addr = *addr,
 		.name = node->o.name,
 		.hash = str_hash(node->o.name),
-		.is_usable = in->conf.probe_on ? probe == PROBE_UP
-					       : node->is_ready,
+		.is_usable =
+		    in->conf.probe_on ? probe == PROBE_UP : node->is_ready,
 		.probe = in->conf.probe_on ? probe_state_name(probe) : "" };
 	return true;
 }
@@ -149,8 +149,7 @@ node_set_get(const struct plan_input *in, struct node_cache *cache,
 	}
 	for (size_t i = 0; i < cache->sets.n; i++) {
 		set = cache->sets.v[i];
-		if (set->family == family &&
-		    strcmp(set->cluster, cluster) == 0)
+		if (set->family == family && strcmp(set->cluster, cluster) == 0)
 			return set;
 	}
 	set = node_set_new(in, cluster, family);
@@ -265,8 +264,8 @@ choose_local(const struct plan_input *in, const struct service *s,
 			if (slices[i]->family != family || !ep->is_ready ||
 			    !ep->node)
 				continue;
-			node = world_get(in->world, OBJECT_NODE,
-			    s->o.cluster, "", ep->node);
+			node = world_get(in->world, OBJECT_NODE, s->o.cluster,
+			    "", ep->node);
 			if (node &&
 			    make_candidate(in, (const struct node *)node,
 				family, &c))
@@ -380,8 +379,7 @@ backends_choose(const struct plan_input *in, struct node_cache *nodes,
     struct decision *decision)
 {
 	size_t n = decision->n_addrs * service->n_ports;
-	struct frontend *f =
-	    arena_array(&decision->arena, struct frontend, n);
+	struct frontend *f = arena_array(&decision->arena, struct frontend, n);
 	bool by_endpoint = forwarding.backends == FORWARD_BACKENDS_ENDPOINT;
 
 	decision->frontends = f;

@@ -9,7 +9,9 @@
 
 /* A Cluster Service uses at most so many nodes, chosen by rendezvous hash:
  * more spread nothing better and cost slots. */
-enum { BACKENDS_PER_FRONTEND_MAX = 64 };
+enum {
+	BACKENDS_PER_FRONTEND_MAX = 64
+};
 
 /* Node sets by cluster and family. */
 struct node_cache;

@@ -39,8 +39,8 @@ plan_cache_addresses_freed(struct plan_cache *cache)
 
 /* Service before pool before eipd.conf; with two pools the first one's. */
 static struct forwarding
-effective_forwarding(const struct plan_input *in,
-    const struct service *service, const struct decision *decision)
+effective_forwarding(const struct plan_input *in, const struct service *service,
+    const struct decision *decision)
 {
 	struct forwarding f = service->forwarding;
 
@@ -74,8 +74,8 @@ plan_service(const struct plan_input *in, const struct service *service)
 	f = effective_forwarding(in, service, d);
 	if (d->n_addrs)
 		backends_choose(in, in->cache->nodes, service, f, d);
-	d->is_announced = d->has_backends ||
-	    f.no_backends == FORWARD_NO_BACKENDS_REFUSE;
+	d->is_announced =
+	    d->has_backends || f.no_backends == FORWARD_NO_BACKENDS_REFUSE;
 	return d;
 }
 
@@ -109,8 +109,7 @@ plan_lease_puts(const struct plan_input *in, const struct service *service,
 			    .name = service->o.name,
 			    .uid = service->o.uid,
 			    .pool = a->pool,
-			    .is_passive =
-				a->protocol == POOL_PROTOCOL_PASSIVE,
+			    .is_passive = a->protocol == POOL_PROTOCOL_PASSIVE,
 			    .is_held = true,
 			    .since = in->now },
 			.event = a->how,
@@ -157,12 +156,11 @@ plan_lease_releases(const struct plan_input *in, const char *cluster,
 		op.lease.is_held = false;
 		op.lease.since = in->now;
 		op.lease.quarantine_until = in->now +
-		    seconds_up(pool ? pool->quarantine_us
-				    : POOL_QUARANTINE_US);
+		    seconds_up(pool ? pool->quarantine_us : POOL_QUARANTINE_US);
 		op.lease.sticky_until = in->now +
 		    seconds_up(pool ? pool->sticky_us : POOL_STICKY_US);
-		op.lease.sticky_until = MAX(op.lease.sticky_until,
-		    op.lease.quarantine_until);
+		op.lease.sticky_until =
+		    MAX(op.lease.sticky_until, op.lease.quarantine_until);
 		ops_push(out, op);
 	}
 }

@@ -55,9 +55,8 @@ struct lease_ops {
 	size_t cap;
 };
 
-void plan_lease_puts(const struct plan_input *in,
-    const struct service *service, const struct decision *decision,
-    struct lease_ops *out);
+void plan_lease_puts(const struct plan_input *in, const struct service *service,
+    const struct decision *decision, struct lease_ops *out);
 /* `decision` NULL: the Service is gone, all it holds is released. */
 void plan_lease_releases(const struct plan_input *in, const char *cluster,
     const char *ns, const char *name, const struct decision *decision,

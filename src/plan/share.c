@@ -55,8 +55,8 @@ share_allowed(const struct world *world, const struct service *service,
 		snprintf(why, why_b, "held by %s/%s", held->ns, held->name);
 		return false;
 	}
-	same_key = service->share_key &&
-	    str_eq(service->share_key, other->share_key);
+	same_key =
+	    service->share_key && str_eq(service->share_key, other->share_key);
 	both_ask = strcmp(service->o.ns, other->o.ns) == 0 &&
 	    strcmp(service->o.cluster, other->o.cluster) == 0 &&
 	    asks_for(service, &held->address) &&
@@ -70,9 +70,9 @@ share_allowed(const struct world *world, const struct service *service,
 	}
 	clash = clashing_port(service, other);
 	if (clash) {
-		snprintf(why, why_b, "held by %s/%s, which also uses %s port %u",
-		    held->ns, held->name, ip_protocol_name(clash->protocol),
-		    clash->port);
+		snprintf(why, why_b,
+		    "held by %s/%s, which also uses %s port %u", held->ns,
+		    held->name, ip_protocol_name(clash->protocol), clash->port);
 		return false;
 	}
 	return true;

@@ -293,6 +293,30 @@ read_traffic(struct decoder *d, const struct tree *spec, struct service *s)
 	return 0;
 }
 
+/* kube-proxy filters only what reaches it with the external address; behind
+ * our translation nobody would.  Open to all is what we do anyway. */
+static int
+read_source_ranges(struct decoder *d, const struct tree *spec,
+    struct service *s)
+{
+	const struct tree *ranges = NULL;
+
+	if (dec_seq(d, spec, "loadBalancerSourceRanges", &ranges) < 0)
+		return -EINVAL;
+	for (ranges = ranges ? ranges->first : NULL; ranges;
+	     ranges = ranges->next) {
+		if (ranges->kind == TREE_SCALAR &&
+		    (strcmp(ranges->text, "0.0.0.0/0") == 0 ||
+			strcmp(ranges->text, "::/0") == 0))
+			continue;
+		s->unsupported = dec_strdup(d,
+		    "spec.loadBalancerSourceRanges is not enforced by this "
+		    "version; remove it and filter before this box");
+		break;
+	}
+	return 0;
+}
+
 static int
 read_spec(struct decoder *d, const struct tree *t, struct service *s)
 {
@@ -331,7 +355,8 @@ read_spec(struct decoder *d, const struct tree *t, struct service *s)
 	if (lb_class && *lb_class)
 		s->lb_class = dec_strdup(d, lb_class);
 	if (read_ports(d, spec, s) < 0 || read_families(d, spec, s) < 0 ||
-	    read_traffic(d, spec, s) < 0)
+	    read_traffic(d, spec, s) < 0 ||
+	    read_source_ranges(d, spec, s) < 0)
 		return -EINVAL;
 	return read_annotations(d, s, lb_ip);
 }

@@ -22,10 +22,9 @@ struct sink {
 	/* A full listing of (cluster, kind): what was neither put nor refused
 	 * between the two no longer exists.  An aborted listing begins again
 	 * without an end. */
-	void (*list_begin)(void *arg, enum object_kind kind,
-	    const char *cluster);
-	void (*list_end)(void *arg, enum object_kind kind,
-	    const char *cluster);
+	void (
+	    *list_begin)(void *arg, enum object_kind kind, const char *cluster);
+	void (*list_end)(void *arg, enum object_kind kind, const char *cluster);
 	void *arg;
 };
 

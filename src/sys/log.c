@@ -11,7 +11,10 @@
 #include "base/str.h"
 #include "sys/clock.h"
 
-enum { REMEMBERED = 16, QUIET_S = 10 };
+enum {
+	REMEMBERED = 16,
+	QUIET_S = 10
+};
 
 static enum log_level max_level = LOG_LEVEL_INFO;
 static bool to_journal;

@@ -36,10 +36,10 @@ void log_line(enum log_level level, const char *fmt, ...) ATTR_PRINTF(2, 3);
 #define log_warn(...) log_line(LOG_LEVEL_WARN, __VA_ARGS__)
 #define log_notice(...) log_line(LOG_LEVEL_NOTICE, __VA_ARGS__)
 #define log_info(...) log_line(LOG_LEVEL_INFO, __VA_ARGS__)
-#define log_debug(...)                                          \
-	do {                                                    \
-		if (log_wants(LOG_LEVEL_DEBUG))                 \
-			log_line(LOG_LEVEL_DEBUG, __VA_ARGS__); \
+#define log_debug(...)                                                         \
+	do {                                                                   \
+		if (log_wants(LOG_LEVEL_DEBUG))                                \
+			log_line(LOG_LEVEL_DEBUG, __VA_ARGS__);                \
 	} while (0)
 
 #endif

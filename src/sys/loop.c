@@ -104,8 +104,7 @@ loop_free(struct loop *loop)
 		return;
 	while (loop->deferred.n)
 		on_deferred(-1, 0, loop);
-	VEC_FOREACH(s, &loop->signals)
-	{
+	VEC_FOREACH (s, &loop->signals) {
 		event_free((*s)->event);
 		free(*s);
 	}

@@ -17,7 +17,10 @@ struct loop;
 struct loop_fd;
 struct loop_timer;
 
-enum { LOOP_READ = 1, LOOP_WRITE = 2 };
+enum {
+	LOOP_READ = 1,
+	LOOP_WRITE = 2
+};
 
 struct loop *loop_new(void);
 void loop_free(struct loop *loop);

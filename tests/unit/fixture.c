@@ -192,8 +192,7 @@ plan_named(struct fixture *fx, const char *ns, const char *name)
 	for (size_t i = 0; i < n && !d; i++)
 		if (strcmp(all[i]->ns, ns) == 0 &&
 		    strcmp(all[i]->name, name) == 0)
-			d = plan_service(&in,
-			    (const struct service *)all[i]);
+			d = plan_service(&in, (const struct service *)all[i]);
 	free(all);
 	if (!d)
 		abort();

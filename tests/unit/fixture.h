@@ -24,8 +24,7 @@ void fixture_fini(struct fixture *fx);
 struct plan_input fixture_input(const struct fixture *fx);
 
 /* YAML documents; aborts the test on an error. */
-void fixture_apply(struct fixture *fx, const char *cluster,
-    const char *yaml);
+void fixture_apply(struct fixture *fx, const char *cluster, const char *yaml);
 void fixture_remove(struct fixture *fx, enum object_kind kind,
     const char *cluster, const char *ns, const char *name);
 

@@ -165,6 +165,13 @@ static const struct plan_case {
 		SERVICE("default", "a", "",
 		    "}\nstatus: {loadBalancer: {ingress: [{ip: 192.0.2.7}]}"),
 	    "default/a=192.0.2.7(p)" },
+	{ "source ranges that would not be enforced: no address",
+	    POOL("p", DEFAULT_POOL, "address: 192.0.2.1-192.0.2.9")
+		SERVICE("default", "a", "",
+		    ", loadBalancerSourceRanges: [10.0.0.0/8]")
+		    SERVICE("default", "b", "",
+			", loadBalancerSourceRanges: [0.0.0.0/0]"),
+	    "default/a!NotSupported default/b=192.0.2.1(p)" },
 	{ "no node port, no address",
 	    POOL("p", DEFAULT_POOL, "address: 192.0.2.1")
 	"---\napiVersion: v1\nkind: Service\n"

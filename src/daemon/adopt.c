@@ -19,7 +19,9 @@
 #include "sys/log.h"
 #include "sys/loop.h"
 
-enum { STORE_RETRY_S = 10 };
+enum {
+	STORE_RETRY_S = 10
+};
 
 void
 adopt_database_failed(struct app *app, const struct err *err)
@@ -61,8 +63,7 @@ forget_unsaved(struct app *app)
 {
 	struct lease *l;
 
-	VEC_FOREACH(l, &app->unsaved)
-	{
+	VEC_FOREACH (l, &app->unsaved) {
 		free((void *)(uintptr_t)l->cluster);
 		free((void *)(uintptr_t)l->ns);
 		free((void *)(uintptr_t)l->name);
@@ -94,8 +95,7 @@ save_unsaved(struct app *app)
 	struct err err = { 0 };
 	struct lease *l;
 
-	VEC_FOREACH(l, &app->unsaved)
-	{
+	VEC_FOREACH (l, &app->unsaved) {
 		struct lease_op op = { .kind = LEASE_OP_PUT,
 			.lease = *l,
 			.event = "adopted",
@@ -154,8 +154,7 @@ rewrite_store(struct app *app)
 	struct err err = { 0 };
 	size_t n_leases;
 	size_t n_reserved;
-	const struct lease **leases =
-	    lease_table_list(app->leases, &n_leases);
+	const struct lease **leases = lease_table_list(app->leases, &n_leases);
 	const struct reservation **reserved =
 	    reservation_list(app->leases, &n_reserved);
 
@@ -242,8 +241,7 @@ split_key(char *key, char **ns, char **name)
 }
 
 static void
-adopt_address(struct app *app, const struct record *r,
-    const struct addr *addr)
+adopt_address(struct app *app, const struct record *r, const struct addr *addr)
 {
 	struct lease lease = { .address = *addr,
 		.cluster = r->cluster,
@@ -263,12 +261,11 @@ adopt_address(struct app *app, const struct record *r,
 static void
 announce_adopted(struct app *app, struct record *r, const struct addr *addr)
 {
-	const struct pool *pool = world_pool(app->world,
-	    pool_name_of(app, addr));
+	const struct pool *pool =
+	    world_pool(app->world, pool_name_of(app, addr));
 	struct prefix prefix = prefix_host(addr);
 
-	if (app->is_withdrawn || !pool ||
-	    pool->protocol != POOL_PROTOCOL_BGP ||
+	if (app->is_withdrawn || !pool || pool->protocol != POOL_PROTOCOL_BGP ||
 	    r->n_routes == SERVICE_FAMILIES_MAX)
 		return;
 	for (size_t i = 0; i < r->n_routes; i++)
@@ -324,8 +321,8 @@ adopt_kernel(struct app *app)
 
 		if (!leases[i]->is_held)
 			continue;
-		r = records_get(app->records, leases[i]->cluster,
-		    leases[i]->ns, leases[i]->name);
+		r = records_get(app->records, leases[i]->cluster, leases[i]->ns,
+		    leases[i]->name);
 		record_mark_dirty(app->records, r, clock_mono());
 	}
 	free(leases);

@@ -23,7 +23,11 @@
 
 /* A router that helps keeps our routes for two minutes; well before that it
  * is told what is known, even if the API server is still away. */
-enum { SPEAKER_WAITS_S = 20, STORE_RETRY_S = 10, FLUSH_SLICE_MS = 5 };
+enum {
+	SPEAKER_WAITS_S = 20,
+	STORE_RETRY_S = 10,
+	FLUSH_SLICE_MS = 5
+};
 
 struct plan_conf
 app_plan_conf(const struct conf *conf)
@@ -100,7 +104,7 @@ on_kube_change(void *arg)
 
 	kube_get_status(app->kube, &status);
 	ctl_server_event(app->ctl, "cluster", status.name,
-	    *status.message	  ? status.message
+	    *status.message	      ? status.message
 		: status.is_connected ? "connected"
 				      : "not connected");
 	if (!status.is_synced || app->is_kube_synced)
@@ -255,8 +259,7 @@ start_cluster(struct app *app)
 	app->is_kube_synced = false;
 	if (!app->conf.kubeconfig)
 		return;
-	app->kube =
-	    kube_new(app->loop, &c, &app->sink, on_kube_change, app);
+	app->kube = kube_new(app->loop, &c, &app->sink, on_kube_change, app);
 	app->writer =
 	    kube_status_new(app->loop, app->kube, on_status_written, app);
 }
@@ -320,9 +323,8 @@ app_start(struct app *app, struct err *err)
 	adopt_store(app);
 	if (!app->is_withdrawn && nft_load(app->nft, err) < 0) {
 		log_err("nft: %s", err->text);
-		problems_set(app->problems, SEVERITY_ERROR, OBJECT__COUNT,
-		    NULL, "kernel", err->text,
-		    "it is tried again every second");
+		problems_set(app->problems, SEVERITY_ERROR, OBJECT__COUNT, NULL,
+		    "kernel", err->text, "it is tried again every second");
 	}
 	configure_probe(app);
 	app->files = files_new(app->loop, app->conf.objects, &app->sink);
@@ -446,8 +448,8 @@ app_reload(struct app *app, struct err *err)
 	}
 	if (strcmp(old.objects, conf.objects) != 0) {
 		files_free(app->files);
-		app->files = files_new(app->loop, app->conf.objects,
-		    &app->sink);
+		app->files =
+		    files_new(app->loop, app->conf.objects, &app->sink);
 	} else {
 		files_reload(app->files);
 	}

@@ -6,7 +6,9 @@
 #include "store/store.h"
 #include "sys/clock.h"
 
-enum { RETRY_S = 10 };
+enum {
+	RETRY_S = 10
+};
 
 /* When the state of a released lease changes next; 0: never. */
 static wall_t

@@ -16,7 +16,9 @@
 #include "sys/log.h"
 #include "sys/loop.h"
 
-enum { SUBJECT_B = 600 };
+enum {
+	SUBJECT_B = 600
+};
 
 static void
 subject_of(char out[SUBJECT_B], enum object_kind kind, const char *ns,
@@ -100,8 +102,9 @@ park(struct app *app, struct object *object, const struct pool *other)
 	char text[512];
 
 	subject_of(subject, object->kind, "", object->name);
-	snprintf(text, sizeof(text), "its addresses overlap those of Eip %s%s%s",
-	    other->o.name, object->origin ? "; it is in " : "",
+	snprintf(text, sizeof(text),
+	    "its addresses overlap those of Eip %s%s%s", other->o.name,
+	    object->origin ? "; it is in " : "",
 	    object->origin ? object->origin : "");
 	if (problems_set(app->problems, SEVERITY_ERROR, OBJECT_EIP,
 		object->cluster, subject, text,
@@ -163,8 +166,8 @@ put(void *arg, struct object *object)
 
 	if (is_pool) {
 		unpark(app, object->cluster, object->name);
-		other = world_overlapping_pool(app->world,
-		    (struct pool *)object);
+		other =
+		    world_overlapping_pool(app->world, (struct pool *)object);
 		if (other) {
 			park(app, object, other);
 			return;
@@ -193,8 +196,7 @@ gone(void *arg, enum object_kind kind, const char *cluster, const char *ns,
     const char *name)
 {
 	struct app *app = arg;
-	const struct object *o =
-	    world_get(app->world, kind, cluster, ns, name);
+	const struct object *o = world_get(app->world, kind, cluster, ns, name);
 
 	if (kind == OBJECT_EIP)
 		unpark(app, cluster, name);
@@ -285,8 +287,8 @@ refused(void *arg, enum object_kind kind, const char *cluster, const char *ns,
 	bool is_known = kind != OBJECT__COUNT && *name;
 
 	if (err->line)
-		snprintf(subject, sizeof(subject), "%s:%u:%u", where,
-		    err->line, err->column);
+		snprintf(subject, sizeof(subject), "%s:%u:%u", where, err->line,
+		    err->column);
 	else if (is_known)
 		subject_of(subject, kind, ns, name);
 	else
@@ -294,8 +296,8 @@ refused(void *arg, enum object_kind kind, const char *cluster, const char *ns,
 	/* What is tied to no kind lives and dies with the listing of the
 	 * first one: a source lists all kinds together. */
 	if (problems_set(app->problems, SEVERITY_ERROR,
-		kind == OBJECT__COUNT ? OBJECT_SERVICE : kind, cluster,
-		subject, err->text,
+		kind == OBJECT__COUNT ? OBJECT_SERVICE : kind, cluster, subject,
+		err->text,
 		"correct the object; its last good version stays in force"))
 		log_err("%s: %s", subject, err->text);
 	if (kind == OBJECT_SERVICE || !is_known)

@@ -24,7 +24,9 @@
 #define EIPD_CONF "/etc/eipd/eipd.conf"
 #endif
 
-enum { EXIT_USAGE = 2 };
+enum {
+	EXIT_USAGE = 2
+};
 
 struct options {
 	const char *conf_path;
@@ -57,7 +59,10 @@ usage(FILE *out)
 static int
 parse_options(int argc, char **argv, struct options *o)
 {
-	enum { OPT_PLAN = 256, OPT_CLUSTER };
+	enum {
+		OPT_PLAN = 256,
+		OPT_CLUSTER
+	};
 	static const struct option longs[] = {
 		{ "config", required_argument, NULL, 'c' },
 		{ "check", no_argument, NULL, 'n' },
@@ -112,8 +117,8 @@ on_conf_error(void *arg, const struct err *err)
 	const char *path = arg;
 
 	if (err->line)
-		fprintf(stderr, "%s:%u:%u: %s\n", path, err->line,
-		    err->column, err->text);
+		fprintf(stderr, "%s:%u:%u: %s\n", path, err->line, err->column,
+		    err->text);
 	else
 		fprintf(stderr, "%s: %s\n", path, err->text);
 }
@@ -218,8 +223,8 @@ main(int argc, char **argv)
 		return EXIT_FAILURE;
 	app.conf_path = o.conf_path;
 	mem_set_exhausted_hook(on_exhausted);
-	log_init(o.verbose ? LOG_LEVEL_DEBUG
-			   : (enum log_level)app.conf.log_level);
+	log_init(
+	    o.verbose ? LOG_LEVEL_DEBUG : (enum log_level)app.conf.log_level);
 	rc = run(&app);
 	conf_fini(&app.conf);
 	return rc;

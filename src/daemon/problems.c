@@ -45,8 +45,8 @@ problems_free(struct problems *problems)
 
 	if (!problems)
 		return;
-	VEC_FOREACH(e, &problems->entries)
-	entry_fini(e);
+	VEC_FOREACH (e, &problems->entries)
+		entry_fini(e);
 	vec_fini(&problems->entries);
 	free(problems);
 }
@@ -56,8 +56,7 @@ find(struct problems *problems, const char *subject)
 {
 	struct entry *e;
 
-	VEC_FOREACH(e, &problems->entries)
-	{
+	VEC_FOREACH (e, &problems->entries) {
 		if (strcmp(e->subject, subject) == 0)
 			return e;
 	}
@@ -112,8 +111,7 @@ problems_list_begin(struct problems *problems, enum object_kind kind,
 {
 	struct entry *e;
 
-	VEC_FOREACH(e, &problems->entries)
-	{
+	VEC_FOREACH (e, &problems->entries) {
 		if (e->kind == kind && str_eq(e->cluster, cluster))
 			e->is_stale = true;
 	}
@@ -140,8 +138,7 @@ problems_each(const struct problems *problems,
 {
 	const struct entry *e;
 
-	VEC_FOREACH(e, &problems->entries)
-	{
+	VEC_FOREACH (e, &problems->entries) {
 		struct problem p = { .severity = e->severity,
 			.subject = e->subject,
 			.text = e->text,

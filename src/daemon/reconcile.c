@@ -26,7 +26,11 @@
 #include "sys/loop.h"
 
 /* A pass is one database and one kernel transaction; this bounds both. */
-enum { BATCH = 200, RETRY_MS = 1000, PLAN_SLICE_MS = 4 };
+enum {
+	BATCH = 200,
+	RETRY_MS = 1000,
+	PLAN_SLICE_MS = 4
+};
 
 struct item {
 	struct record *record;
@@ -100,8 +104,8 @@ put_tentatively(struct pass *p, const struct lease_op *op)
 static void
 end_foreign_claims(struct pass *p, const struct lease *mine)
 {
-	const struct lease *l = lease_of_address(p->app->leases,
-	    &mine->address);
+	const struct lease *l =
+	    lease_of_address(p->app->leases, &mine->address);
 
 	while (l) {
 		const struct lease *next = lease_next_of_address(l);
@@ -348,8 +352,7 @@ announce(struct pass *p, struct item *it)
 	for (size_t i = 0; d && r->is_programmed && i < d->n_addrs; i++) {
 		struct prefix prefix = prefix_host(&d->addrs[i].addr);
 
-		if (!plan_wants_route(d, i) ||
-		    has_route(r, &d->addrs[i].addr))
+		if (!plan_wants_route(d, i) || has_route(r, &d->addrs[i].addr))
 			continue;
 		r->routes[r->n_routes++] = d->addrs[i].addr;
 		if (records_route_ref(p->app->records, &d->addrs[i].addr))
@@ -373,8 +376,8 @@ stage(struct pass *p, struct item *it)
 		return;
 	if (rc == -EEXIST || rc == -ENOSPC) {
 		r->has_conflict = true;
-		record_set_pending(r, rc == -EEXIST ? "AddressConflict"
-						    : "KernelLimit",
+		record_set_pending(r,
+		    rc == -EEXIST ? "AddressConflict" : "KernelLimit",
 		    err.text);
 		record_mark_waiting(p->app->records, r);
 		if (nft_stage(p->app->nft, r->key, NULL, 0, &err) == 0)
@@ -432,8 +435,8 @@ program(struct pass *p)
 			    it->record->dirty_since);
 			it->record->is_programmed = false;
 		} else {
-			it->record->is_programmed = it->decision &&
-			    !it->record->has_conflict;
+			it->record->is_programmed =
+			    it->decision && !it->record->has_conflict;
 			if (!it->record->has_conflict)
 				record_set_pending(it->record, "", NULL);
 		}
@@ -612,8 +615,7 @@ reconcile_state(const struct app *app, const struct record *r)
 		return SERVICE_STATE_REFUSED;
 	if (!r->is_programmed || *r->pending || app->is_withdrawn)
 		return SERVICE_STATE_PENDING;
-	return r->n_routes ? SERVICE_STATE_ANNOUNCED
-			   : SERVICE_STATE_PROGRAMMED;
+	return r->n_routes ? SERVICE_STATE_ANNOUNCED : SERVICE_STATE_PROGRAMMED;
 }
 
 void

@@ -8,7 +8,9 @@
 #include "base/mem.h"
 #include "base/table.h"
 
-enum { KEY_B = 512 };
+enum {
+	KEY_B = 512
+};
 
 struct record_table {
 	struct record record;
@@ -58,8 +60,8 @@ find(const struct records *records, const char *key)
 }
 
 struct record *
-records_find(const struct records *records, const char *cluster,
-    const char *ns, const char *name)
+records_find(const struct records *records, const char *cluster, const char *ns,
+    const char *name)
 {
 	char key[KEY_B];
 	struct record_table *row;
@@ -101,8 +103,7 @@ records_get(struct records *records, const char *cluster, const char *ns,
 	if (row)
 		return &row->record;
 	row = row_new(key, strlen(cluster), strlen(ns));
-	HASH_ADD_KEYPTR(hh, records->table, row->text, strlen(row->text),
-	    row);
+	HASH_ADD_KEYPTR(hh, records->table, row->text, strlen(row->text), row);
 	records->n++;
 	return &row->record;
 }
@@ -196,8 +197,7 @@ record_mark_waiting(struct records *records, struct record *record)
 }
 
 void
-record_set_pending(struct record *record, const char *pending,
-    const char *text)
+record_set_pending(struct record *record, const char *pending, const char *text)
 {
 	char *copy = mem_strdup(text);
 
@@ -223,8 +223,7 @@ records_route_ref(struct records *records, const struct addr *addr)
 	if (!route) {
 		route = mem_new(struct route_table);
 		route->addr = *addr;
-		HASH_ADD(hh, records->routes, addr, sizeof(route->addr),
-		    route);
+		HASH_ADD(hh, records->routes, addr, sizeof(route->addr), route);
 		records->n_routes++;
 	}
 	return route->users++ == 0;

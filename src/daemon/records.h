@@ -15,7 +15,6 @@
 #include "base/vec.h"
 #include "model/decision.h"
 
-
 struct record {
 	const char *key; /* "cluster/namespace/name" */
 	const char *cluster;
@@ -56,8 +55,8 @@ struct records {
 struct records *records_new(void);
 void records_free(struct records *records);
 /* NULL if absent. */
-struct record *records_find(const struct records *records,
-    const char *cluster, const char *ns, const char *name);
+struct record *records_find(const struct records *records, const char *cluster,
+    const char *ns, const char *name);
 struct record *records_get(struct records *records, const char *cluster,
     const char *ns, const char *name);
 void records_remove(struct records *records, struct record *record);

@@ -7,7 +7,10 @@
 
 /* How long the first answers are waited for: a probe's time-out, some of them
  * in a row, and a little. */
-enum { EXTRA_MS = 500, LOOK_AGAIN_MS = 20 };
+enum {
+	EXTRA_MS = 500,
+	LOOK_AGAIN_MS = 20
+};
 
 static bool
 is_every_probe_known(const struct app *app)
@@ -44,12 +47,11 @@ settle_check(struct app *app)
 void
 settle_begin(struct app *app)
 {
-	int64_t round_us = MAX(app->conf.probe.timeout_us,
-	    app->conf.probe.interval_us);
+	int64_t round_us =
+	    MAX(app->conf.probe.timeout_us, app->conf.probe.interval_us);
 
 	app->are_probes_settled = false;
 	app->settle_until = clock_mono() +
-	    round_us * (int64_t)(app->conf.probe.fall + 1) +
-	    EXTRA_MS * MONO_MS;
+	    round_us * (int64_t)(app->conf.probe.fall + 1) + EXTRA_MS * MONO_MS;
 	settle_check(app);
 }

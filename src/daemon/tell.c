@@ -15,8 +15,8 @@ static void
 event(struct app *app, const struct record *r, bool is_warning,
     const char *reason, const char *text)
 {
-	const struct object *o = world_get(app->world, OBJECT_SERVICE,
-	    r->cluster, r->ns, r->name);
+	const struct object *o =
+	    world_get(app->world, OBJECT_SERVICE, r->cluster, r->ns, r->name);
 	char subject[400];
 
 	snprintf(subject, sizeof(subject), "%s/%s", r->ns, r->name);
@@ -54,8 +54,8 @@ tell_backends(struct app *app, struct record *r)
 		    none ? "no node or endpoint can take its traffic"
 			 : "traffic flows to its backends again");
 	if (d->is_degraded != r->told_degraded)
-		event(app, r, d->is_degraded, d->is_degraded ? "Degraded"
-							      : "Recovered",
+		event(app, r, d->is_degraded,
+		    d->is_degraded ? "Degraded" : "Recovered",
 		    d->is_degraded
 			? "all its nodes fail their probe at once; all stay "
 			  "in use"
@@ -101,8 +101,8 @@ tell_state(struct app *app, struct record *r)
 {
 	enum service_state state = reconcile_state(app, r);
 	const char *message = r->problem ? r->problem
-	    : r->decision		  ? r->decision->message
-					  : "";
+	    : r->decision		 ? r->decision->message
+					 : "";
 	uint64_t hash = str_hash(message);
 
 	if (!r->decision)

@@ -49,8 +49,8 @@ emit_peer(void *arg, const struct peer_status *p)
 		return;
 	snprintf(subject, sizeof(subject), "peer %s", p->name);
 	snprintf(text, sizeof(text), "%s%s%s%s%s", bgp_state_name(p->state),
-	    *p->last_error ? ": " : "", p->last_error,
-	    *p->message ? ": " : "", p->message);
+	    *p->last_error ? ": " : "", p->last_error, *p->message ? ": " : "",
+	    p->message);
 	emit(sink,
 	    p->state == BGP_STATE_ESTABLISHED ? SEVERITY_WARNING
 					      : SEVERITY_ERROR,
@@ -84,8 +84,7 @@ emit_services(const struct app *app, const struct problem_sink *sink)
 			    "see eipctl get nodes");
 		else if (d && d->n_addrs && !d->has_backends)
 			emit(sink, SEVERITY_WARNING, subject,
-			    "it has no backends",
-			    "see eipctl get backends");
+			    "it has no backends", "see eipctl get backends");
 	}
 	free(all);
 }
@@ -104,8 +103,8 @@ emit_hidden_objects(const struct app *app, const struct problem_sink *sink)
 			char subject[400];
 
 			if (strcmp(o->cluster, CLUSTER_STATIC) == 0 ||
-			    !world_get(app->world, kinds[k], CLUSTER_STATIC,
-				"", o->name))
+			    !world_get(app->world, kinds[k], CLUSTER_STATIC, "",
+				o->name))
 				continue;
 			snprintf(subject, sizeof(subject), "%s %s",
 			    object_kind_name(kinds[k]), o->name);
@@ -131,8 +130,8 @@ emit_forwarding(const struct problem_sink *sink)
 }
 
 void
-app_each_problem(void *arg,
-    void (*fn)(void *fn_arg, const struct problem *p), void *fn_arg)
+app_each_problem(void *arg, void (*fn)(void *fn_arg, const struct problem *p),
+    void *fn_arg)
 {
 	const struct app *app = arg;
 	struct problem_sink sink = { fn, fn_arg };
@@ -171,7 +170,9 @@ struct history_sink {
 	void *arg;
 };
 
-enum { HISTORY_MAX = 1000 };
+enum {
+	HISTORY_MAX = 1000
+};
 
 static void
 history_entry(void *arg, const struct ledger_entry *e)
@@ -257,8 +258,8 @@ make_op(enum lease_op_kind kind, const char *event, const struct addr *addr,
 }
 
 static int
-reserve(void *arg, const struct addr *address, const char *ns,
-    const char *name, struct err *err)
+reserve(void *arg, const struct addr *address, const char *ns, const char *name,
+    struct err *err)
 {
 	struct app *app = arg;
 	char text[ADDR_TEXT_B];
@@ -273,14 +274,14 @@ reserve(void *arg, const struct addr *address, const char *ns,
 		    "%s is outside every pool; see eipctl get pools", text);
 	if (r && (strcmp(r->ns, ns) != 0 || strcmp(r->name, name) != 0))
 		return err_set(err, -EBUSY,
-		    "%s is reserved for %s/%s; unreserve it first", text,
-		    r->ns, r->name);
-	for (const struct lease *l = lease_of_address(app->leases, address);
-	     l; l = lease_next_of_address(l))
+		    "%s is reserved for %s/%s; unreserve it first", text, r->ns,
+		    r->name);
+	for (const struct lease *l = lease_of_address(app->leases, address); l;
+	     l = lease_next_of_address(l))
 		if (l->is_held &&
 		    (strcmp(l->ns, ns) != 0 || strcmp(l->name, name) != 0))
-			return err_set(err, -EBUSY, "%s is held by %s/%s",
-			    text, l->ns, l->name);
+			return err_set(err, -EBUSY, "%s is held by %s/%s", text,
+			    l->ns, l->name);
 	if (r)
 		return 0;
 	op = make_op(LEASE_OP_RESERVE, "reserved", address, ns, name,

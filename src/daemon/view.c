@@ -71,14 +71,13 @@ fill_status_write(const struct app *app, const struct record *r,
     struct service_status *out)
 {
 	out->status_problem = "";
-	out->has_status = app->writer &&
-	    strcmp(r->cluster, CLUSTER_STATIC) != 0;
+	out->has_status =
+	    app->writer && strcmp(r->cluster, CLUSTER_STATIC) != 0;
 	if (!out->has_status)
 		return;
 	out->is_status_written =
 	    kube_status_is_written(app->writer, r->ns, r->name);
-	out->status_problem =
-	    kube_status_problem(app->writer, r->ns, r->name);
+	out->status_problem = kube_status_problem(app->writer, r->ns, r->name);
 }
 
 static void
@@ -168,8 +167,8 @@ explain(void *arg, const char *cluster, const char *ns, const char *name)
 {
 	const struct app *app = arg;
 	struct plan_input in = app_plan_input(app);
-	const struct service *s = (const struct service *)world_get(
-	    app->world, OBJECT_SERVICE, cluster, ns, name);
+	const struct service *s = (const struct service *)world_get(app->world,
+	    OBJECT_SERVICE, cluster, ns, name);
 
 	return s ? plan_service(&in, s) : NULL;
 }
@@ -180,8 +179,7 @@ service(void *arg, const char *cluster, const char *ns, const char *name,
     struct service_status *out)
 {
 	struct app *app = arg;
-	const struct record *r =
-	    records_find(app->records, cluster, ns, name);
+	const struct record *r = records_find(app->records, cluster, ns, name);
 
 	if (!r || !is_shown(r))
 		return false;
@@ -209,8 +207,7 @@ each_node(void *arg, void (*fn)(void *fn_arg, const struct node_status *n),
 		const struct node *node = (const struct node *)all[i];
 		const char *reason = backends_node_exclusion(node);
 		struct probe_status probe = { .error = "" };
-		struct node_status s = { .node = node,
-			.probe_error = "" };
+		struct node_status s = { .node = node, .probe_error = "" };
 
 		s.is_probed = probe_get(app->probe, node->o.cluster,
 		    node->o.name, &probe);

@@ -75,7 +75,9 @@ enum ip_family_policy {
 	IP_FAMILY_REQUIRE_DUAL_STACK,
 };
 
-enum { SERVICE_FAMILIES_MAX = 2 };
+enum {
+	SERVICE_FAMILIES_MAX = 2
+};
 
 struct service {
 	struct object o;
@@ -153,7 +155,8 @@ struct node {
 	struct labels labels;
 };
 
-struct namespace {
+struct namespace
+{
 	struct object o;
 	struct labels labels;
 };

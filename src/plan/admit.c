@@ -8,8 +8,8 @@
 #include "base/str.h"
 
 void
-decision_refuse(struct decision *decision, const char *reason,
-    const char *fmt, ...)
+decision_refuse(struct decision *decision, const char *reason, const char *fmt,
+    ...)
 {
 	char text[1024];
 	va_list ap;
@@ -25,8 +25,7 @@ decision_refuse(struct decision *decision, const char *reason,
 /* The class decides before annotations do: a Service of another class is
  * another controller's, whatever else it carries. */
 static bool
-is_ours(const struct plan_input *in, const struct service *s,
-    const char **why)
+is_ours(const struct plan_input *in, const struct service *s, const char **why)
 {
 	if (!s->is_load_balancer) {
 		*why = "spec.type is not LoadBalancer";

@@ -355,8 +355,7 @@ read_spec(struct decoder *d, const struct tree *t, struct service *s)
 	if (lb_class && *lb_class)
 		s->lb_class = dec_strdup(d, lb_class);
 	if (read_ports(d, spec, s) < 0 || read_families(d, spec, s) < 0 ||
-	    read_traffic(d, spec, s) < 0 ||
-	    read_source_ranges(d, spec, s) < 0)
+	    read_traffic(d, spec, s) < 0 || read_source_ranges(d, spec, s) < 0)
 		return -EINVAL;
 	return read_annotations(d, s, lb_ip);
 }

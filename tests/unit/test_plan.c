@@ -7,22 +7,21 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
+
 #include <cmocka.h>
 
 #include "fixture.h"
 
-#define POOL_HEAD \
-	"---\napiVersion: network.kubesphere.io/v1alpha2\nkind: Eip\n"
-#define POOL(name, meta, spec) \
+#define POOL_HEAD "---\napiVersion: network.kubesphere.io/v1alpha2\nkind: Eip\n"
+#define POOL(name, meta, spec)                                                 \
 	POOL_HEAD "metadata: {name: " name meta "}\nspec: {" spec "}\n"
-#define DEFAULT_POOL \
+#define DEFAULT_POOL                                                           \
 	", annotations: {eip.openelb.kubesphere.io/is-default-eip: \"true\"}"
-#define SERVICE(ns, name, meta, spec)                                   \
-	"---\napiVersion: v1\nkind: Service\n"                          \
-	"metadata: {namespace: " ns ", name: " name meta "}\n"          \
-	"spec: {type: LoadBalancer, loadBalancerClass: eipd.io/eipd, "  \
-	"ports: [{port: 80, nodePort: 30080}], ipFamilies: [IPv4]" spec \
-	"}\n"
+#define SERVICE(ns, name, meta, spec)                                          \
+	"---\napiVersion: v1\nkind: Service\n"                                 \
+	"metadata: {namespace: " ns ", name: " name meta "}\n"                 \
+	"spec: {type: LoadBalancer, loadBalancerClass: eipd.io/eipd, "         \
+	"ports: [{port: 80, nodePort: 30080}], ipFamilies: [IPv4]" spec "}\n"
 #define WEB(name) SERVICE("default", name, "", "")
 #define ASK(address) ", annotations: {eipd.io/addresses: \"" address "\"}"
 
@@ -53,23 +52,22 @@ static const struct plan_case {
 	const char *want;
 } cases[] = {
 	{ "the lowest free address of the default pool, in order of key",
-	    POOL("p", DEFAULT_POOL, "address: 192.0.2.10-192.0.2.12")
-		WEB("b") WEB("a"),
+	    POOL("p", DEFAULT_POOL, "address: 192.0.2.10-192.0.2.12") WEB("b")
+		WEB("a"),
 	    "default/a=192.0.2.10(p) default/b=192.0.2.11(p)" },
 	{ "an unbound pool that is no default serves nobody unasked",
 	    POOL("p", "", "address: 192.0.2.10") WEB("a"),
 	    "default/a!NoAddress" },
 	{ "a pool may be named",
-	    POOL("p", "", "address: 192.0.2.10") SERVICE("default", "a",
-		", annotations: {eipd.io/pool: p}", ""),
+	    POOL("p", "", "address: 192.0.2.10")
+		SERVICE("default", "a", ", annotations: {eipd.io/pool: p}", ""),
 	    "default/a=192.0.2.10(p)" },
 	{ "bound by namespace before default; higher priority first",
-	    POOL("d", DEFAULT_POOL, "address: 192.0.2.1")
-		POOL("lo", "",
-		    "address: 192.0.2.20, namespaces: [default], priority: 1")
-		    POOL("hi", "",
-			"address: 192.0.2.30, namespaces: [default], "
-			"priority: 5") WEB("a") WEB("b") WEB("c"),
+	    POOL("d", DEFAULT_POOL, "address: 192.0.2.1") POOL("lo", "",
+		"address: 192.0.2.20, namespaces: [default], priority: 1")
+		POOL("hi", "",
+		    "address: 192.0.2.30, namespaces: [default], "
+		    "priority: 5") WEB("a") WEB("b") WEB("c"),
 	    "default/a=192.0.2.30(hi) default/b=192.0.2.20(lo) "
 	    "default/c!NoAddress" },
 	{ "bound by service selector",
@@ -84,81 +82,83 @@ static const struct plan_case {
 		"avoidBuggyIPs: true") WEB("a") WEB("b"),
 	    "default/a=192.0.2.2(p) default/b=192.0.2.3(p)" },
 	{ "who asks for an address is served before who does not",
-	    POOL("p", DEFAULT_POOL, "address: 192.0.2.1-192.0.2.2")
-		WEB("a") SERVICE("default", "z", ASK("192.0.2.1"), ""),
+	    POOL("p", DEFAULT_POOL, "address: 192.0.2.1-192.0.2.2") WEB("a")
+		SERVICE("default", "z", ASK("192.0.2.1"), ""),
 	    "default/a=192.0.2.2(p) default/z=192.0.2.1(p)" },
 	{ "a requested address that is outside is refused, not replaced",
 	    POOL("p", DEFAULT_POOL, "address: 192.0.2.1")
 		SERVICE("default", "a", ASK("192.0.2.9"), ""),
 	    "default/a!AddressUnavailable" },
 	{ "dual-stack takes one of each family, in order of ipFamilies",
-	    POOL("four", DEFAULT_POOL, "address: 192.0.2.1")
-		POOL("six", DEFAULT_POOL, "address: \"2001:db8::/126\"")
-	"---\napiVersion: v1\nkind: Service\n"
-	"metadata: {namespace: default, name: a}\n"
-	"spec: {type: LoadBalancer, loadBalancerClass: eipd.io/eipd, "
-	"ports: [{port: 80, nodePort: 30080}], ipFamilies: [IPv6, IPv4], "
-	"ipFamilyPolicy: RequireDualStack}\n",
+	    POOL("four", DEFAULT_POOL, "address: 192.0.2.1") POOL("six",
+		DEFAULT_POOL,
+		"address: \"2001:db8::/126\"") "---\napiVersion: v1\nkind: Service\n"
+					       "metadata: {namespace: default, name: a}\n"
+					       "spec: {type: LoadBalancer, loadBalancerClass: eipd.io/eipd, "
+					       "ports: [{port: 80, nodePort: 30080}], ipFamilies: [IPv6, IPv4], "
+					       "ipFamilyPolicy: RequireDualStack}\n",
 	    "default/a=2001:db8::(six)+192.0.2.1(four)" },
 	{ "RequireDualStack is both or nothing",
-	    POOL("four", DEFAULT_POOL, "address: 192.0.2.1")
-	"---\napiVersion: v1\nkind: Service\n"
-	"metadata: {namespace: default, name: a}\n"
-	"spec: {type: LoadBalancer, loadBalancerClass: eipd.io/eipd, "
-	"ports: [{port: 80, nodePort: 30080}], ipFamilies: [IPv4, IPv6], "
-	"ipFamilyPolicy: RequireDualStack}\n",
+	    POOL("four", DEFAULT_POOL,
+		"address: 192.0.2.1") "---\napiVersion: v1\nkind: Service\n"
+				      "metadata: {namespace: default, name: a}\n"
+				      "spec: {type: LoadBalancer, loadBalancerClass: eipd.io/eipd, "
+				      "ports: [{port: 80, nodePort: 30080}], ipFamilies: [IPv4, IPv6], "
+				      "ipFamilyPolicy: RequireDualStack}\n",
 	    "default/a!NoAddress" },
 	{ "PreferDualStack takes what there is",
-	    POOL("four", DEFAULT_POOL, "address: 192.0.2.1")
-	"---\napiVersion: v1\nkind: Service\n"
-	"metadata: {namespace: default, name: a}\n"
-	"spec: {type: LoadBalancer, loadBalancerClass: eipd.io/eipd, "
-	"ports: [{port: 80, nodePort: 30080}], ipFamilies: [IPv4, IPv6], "
-	"ipFamilyPolicy: PreferDualStack}\n",
+	    POOL("four", DEFAULT_POOL,
+		"address: 192.0.2.1") "---\napiVersion: v1\nkind: Service\n"
+				      "metadata: {namespace: default, name: a}\n"
+				      "spec: {type: LoadBalancer, loadBalancerClass: eipd.io/eipd, "
+				      "ports: [{port: 80, nodePort: 30080}], ipFamilies: [IPv4, IPv6], "
+				      "ipFamilyPolicy: PreferDualStack}\n",
 	    "default/a=192.0.2.1(four)" },
 	{ "another class is not ours; the OpenELB annotation is",
-	    POOL("p", DEFAULT_POOL, "address: 192.0.2.1-192.0.2.9")
-	"---\napiVersion: v1\nkind: Service\n"
-	"metadata: {namespace: default, name: other}\n"
-	"spec: {type: LoadBalancer, loadBalancerClass: x.io/y, "
-	"ports: [{port: 80, nodePort: 30080}], ipFamilies: [IPv4]}\n"
-	"---\napiVersion: v1\nkind: Service\n"
-	"metadata: {namespace: default, name: none}\n"
-	"spec: {type: LoadBalancer, ports: [{port: 80, nodePort: 30080}], "
-	"ipFamilies: [IPv4]}\n"
-	"---\napiVersion: v1\nkind: Service\n"
-	"metadata: {namespace: default, name: old, annotations: "
-	"{lb.kubesphere.io/v1alpha1: porter}}\n"
-	"spec: {type: LoadBalancer, ports: [{port: 80, nodePort: 30080}], "
-	"ipFamilies: [IPv4]}\n",
+	    POOL("p", DEFAULT_POOL,
+		"address: 192.0.2.1-192.0.2.9") "---\napiVersion: v1\nkind: Service\n"
+						"metadata: {namespace: default, name: other}\n"
+						"spec: {type: LoadBalancer, loadBalancerClass: x.io/y, "
+						"ports: [{port: 80, nodePort: 30080}], ipFamilies: [IPv4]}\n"
+						"---\napiVersion: v1\nkind: Service\n"
+						"metadata: {namespace: default, name: none}\n"
+						"spec: {type: LoadBalancer, ports: [{port: 80, nodePort: 30080}], "
+						"ipFamilies: [IPv4]}\n"
+						"---\napiVersion: v1\nkind: Service\n"
+						"metadata: {namespace: default, name: old, annotations: "
+						"{lb.kubesphere.io/v1alpha1: porter}}\n"
+						"spec: {type: LoadBalancer, ports: [{port: 80, nodePort: 30080}], "
+						"ipFamilies: [IPv4]}\n",
 	    "default/old=192.0.2.1(p)" },
 	{ "two that ask for one address in one namespace share it",
-	    POOL("p", DEFAULT_POOL, "address: 192.0.2.1")
-		SERVICE("default", "a", ASK("192.0.2.1"), "")
-	"---\napiVersion: v1\nkind: Service\n"
-	"metadata: {namespace: default, name: b" ASK("192.0.2.1") "}\n"
-	"spec: {type: LoadBalancer, loadBalancerClass: eipd.io/eipd, "
-	"ports: [{port: 443, nodePort: 30443}], ipFamilies: [IPv4]}\n",
+	    POOL("p", DEFAULT_POOL, "address: 192.0.2.1") SERVICE("default",
+		"a", ASK("192.0.2.1"),
+		"") "---\napiVersion: v1\nkind: Service\n"
+		    "metadata: {namespace: default, name: b" ASK(
+			"192.0.2.1") "}\n"
+				     "spec: {type: LoadBalancer, loadBalancerClass: eipd.io/eipd, "
+				     "ports: [{port: 443, nodePort: 30443}], ipFamilies: [IPv4]}\n",
 	    "default/a=192.0.2.1(p) default/b=192.0.2.1(p)" },
 	{ "not with a port in common, not over namespaces",
-	    POOL("p", DEFAULT_POOL, "address: 192.0.2.1")
-		SERVICE("default", "a", ASK("192.0.2.1"), "")
-		    SERVICE("default", "b", ASK("192.0.2.1"), "")
-	"---\napiVersion: v1\nkind: Service\n"
-	"metadata: {namespace: other, name: c" ASK("192.0.2.1") "}\n"
-	"spec: {type: LoadBalancer, loadBalancerClass: eipd.io/eipd, "
-	"ports: [{port: 443, nodePort: 30443}], ipFamilies: [IPv4]}\n",
+	    POOL("p", DEFAULT_POOL, "address: 192.0.2.1") SERVICE("default",
+		"a", ASK("192.0.2.1"),
+		"") SERVICE("default", "b", ASK("192.0.2.1"),
+		"") "---\napiVersion: v1\nkind: Service\n"
+		    "metadata: {namespace: other, name: c" ASK(
+			"192.0.2.1") "}\n"
+				     "spec: {type: LoadBalancer, loadBalancerClass: eipd.io/eipd, "
+				     "ports: [{port: 443, nodePort: 30443}], ipFamilies: [IPv4]}\n",
 	    "default/a=192.0.2.1(p) default/b!AddressUnavailable "
 	    "other/c!AddressUnavailable" },
 	{ "a sharing key brings Services of any namespace together",
-	    POOL("p", DEFAULT_POOL, "address: 192.0.2.1-192.0.2.9")
-		SERVICE("default", "a",
-		    ", annotations: {eipd.io/share: k}", "")
-	"---\napiVersion: v1\nkind: Service\n"
-	"metadata: {namespace: other, name: c, annotations: "
-	"{eipd.io/share: k}}\n"
-	"spec: {type: LoadBalancer, loadBalancerClass: eipd.io/eipd, "
-	"ports: [{port: 443, nodePort: 30443}], ipFamilies: [IPv4]}\n",
+	    POOL("p", DEFAULT_POOL,
+		"address: 192.0.2.1-192.0.2.9") SERVICE("default", "a",
+		", annotations: {eipd.io/share: k}",
+		"") "---\napiVersion: v1\nkind: Service\n"
+		    "metadata: {namespace: other, name: c, annotations: "
+		    "{eipd.io/share: k}}\n"
+		    "spec: {type: LoadBalancer, loadBalancerClass: eipd.io/eipd, "
+		    "ports: [{port: 443, nodePort: 30443}], ipFamilies: [IPv4]}\n",
 	    "default/a=192.0.2.1(p) other/c=192.0.2.1(p)" },
 	{ "what the status shows already is adopted",
 	    POOL("p", DEFAULT_POOL, "address: 192.0.2.1-192.0.2.9")
@@ -166,19 +166,18 @@ static const struct plan_case {
 		    "}\nstatus: {loadBalancer: {ingress: [{ip: 192.0.2.7}]}"),
 	    "default/a=192.0.2.7(p)" },
 	{ "source ranges that would not be enforced: no address",
-	    POOL("p", DEFAULT_POOL, "address: 192.0.2.1-192.0.2.9")
-		SERVICE("default", "a", "",
-		    ", loadBalancerSourceRanges: [10.0.0.0/8]")
-		    SERVICE("default", "b", "",
-			", loadBalancerSourceRanges: [0.0.0.0/0]"),
+	    POOL("p", DEFAULT_POOL,
+		"address: 192.0.2.1-192.0.2.9") SERVICE("default", "a", "",
+		", loadBalancerSourceRanges: [10.0.0.0/8]") SERVICE("default",
+		"b", "", ", loadBalancerSourceRanges: [0.0.0.0/0]"),
 	    "default/a!NotSupported default/b=192.0.2.1(p)" },
 	{ "no node port, no address",
-	    POOL("p", DEFAULT_POOL, "address: 192.0.2.1")
-	"---\napiVersion: v1\nkind: Service\n"
-	"metadata: {namespace: default, name: a}\n"
-	"spec: {type: LoadBalancer, loadBalancerClass: eipd.io/eipd, "
-	"allocateLoadBalancerNodePorts: false, ports: [{port: 80}], "
-	"ipFamilies: [IPv4]}\n",
+	    POOL("p", DEFAULT_POOL,
+		"address: 192.0.2.1") "---\napiVersion: v1\nkind: Service\n"
+				      "metadata: {namespace: default, name: a}\n"
+				      "spec: {type: LoadBalancer, loadBalancerClass: eipd.io/eipd, "
+				      "allocateLoadBalancerNodePorts: false, ports: [{port: 80}], "
+				      "ipFamilies: [IPv4]}\n",
 	    "default/a!NoNodePort" },
 };
 
@@ -211,8 +210,7 @@ static const struct {
 	    POOL("p", DEFAULT_POOL,
 		"address: 192.0.2.1-192.0.2.2, disable: true") },
 	{ "shrunk", POOL("p", DEFAULT_POOL, "address: 192.0.2.9") },
-	{ "no longer default", POOL("p", "",
-				  "address: 192.0.2.1-192.0.2.2") },
+	{ "no longer default", POOL("p", "", "address: 192.0.2.1-192.0.2.2") },
 	{ "bound to others",
 	    POOL("p", "",
 		"address: 192.0.2.1-192.0.2.2, namespaces: [elsewhere]") },
@@ -323,8 +321,7 @@ test_request_moves_it(void **state)
 	fixture_apply(&fx, "k",
 	    POOL("p", DEFAULT_POOL, "address: 192.0.2.1-192.0.2.9") WEB("a"));
 	fixture_pass(&fx);
-	fixture_apply(&fx, "k",
-	    SERVICE("default", "a", ASK("192.0.2.5"), ""));
+	fixture_apply(&fx, "k", SERVICE("default", "a", ASK("192.0.2.5"), ""));
 	fixture_pass(&fx);
 	expect(&fx, "default/a=192.0.2.5(p)");
 	fixture_apply(&fx, "k", WEB("b"));
@@ -372,10 +369,8 @@ test_message_names_each_pool(void **state)
 	fixture_init(&fx);
 	fixture_apply(&fx, "k",
 	    POOL("full", DEFAULT_POOL, "address: 192.0.2.1")
-		POOL("off", DEFAULT_POOL,
-		    "address: 192.0.2.5, disable: true")
-		    POOL("theirs", "",
-			"address: 192.0.2.6, namespaces: [x]")
+		POOL("off", DEFAULT_POOL, "address: 192.0.2.5, disable: true")
+		    POOL("theirs", "", "address: 192.0.2.6, namespaces: [x]")
 			WEB("a") WEB("b"));
 	fixture_pass(&fx);
 	expect_message(&fx, "b", "pool full: no address is free");
@@ -386,10 +381,10 @@ test_message_names_each_pool(void **state)
 
 /* ---- backends ---- */
 
-#define NODE(name, four, extra)                                      \
-	"---\napiVersion: v1\nkind: Node\nmetadata: {name: " name    \
-	extra "}\nstatus: {addresses: [{type: InternalIP, address: " \
-	four "}], conditions: [{type: Ready, status: \"True\"}]}\n"
+#define NODE(name, four, extra)                                                \
+	"---\napiVersion: v1\nkind: Node\nmetadata: {name: " name extra        \
+	"}\nstatus: {addresses: [{type: InternalIP, address: " four            \
+	"}], conditions: [{type: Ready, status: \"True\"}]}\n"
 
 static void
 expect_backends(struct fixture *fx, const char *want)
@@ -439,16 +434,16 @@ test_local_policy(void **state)
 	(void)state;
 	fixture_init(&fx);
 	fixture_apply(&fx, "k",
-	    POOL("p", DEFAULT_POOL, "address: 192.0.2.1")
-		SERVICE("default", "a", "", ", externalTrafficPolicy: Local")
-		    NODE("n1", "10.0.0.1", "") NODE("n2", "10.0.0.2", "")
-	"---\napiVersion: discovery.k8s.io/v1\nkind: EndpointSlice\n"
-	"metadata: {namespace: default, name: a-1, labels: "
-	"{kubernetes.io/service-name: a}}\n"
-	"addressType: IPv4\nports: [{name: \"\", port: 8080}]\n"
-	"endpoints: [{addresses: [10.9.0.1], nodeName: n2}, "
-	"{addresses: [10.9.0.2], nodeName: n1, conditions: {ready: "
-	"false}}]\n");
+	    POOL("p", DEFAULT_POOL, "address: 192.0.2.1") SERVICE("default",
+		"a", "", ", externalTrafficPolicy: Local") NODE("n1",
+		"10.0.0.1", "") NODE("n2", "10.0.0.2",
+		"") "---\napiVersion: discovery.k8s.io/v1\nkind: EndpointSlice\n"
+		    "metadata: {namespace: default, name: a-1, labels: "
+		    "{kubernetes.io/service-name: a}}\n"
+		    "addressType: IPv4\nports: [{name: \"\", port: 8080}]\n"
+		    "endpoints: [{addresses: [10.9.0.1], nodeName: n2}, "
+		    "{addresses: [10.9.0.2], nodeName: n1, conditions: {ready: "
+		    "false}}]\n");
 	fixture_pass(&fx);
 	expect_backends(&fx, "192.0.2.1:80/TCP -> 10.0.0.2:30080(active)");
 	fixture_remove(&fx, OBJECT_SLICE, "k", "default", "a-1");

@@ -456,7 +456,7 @@ app_reload(struct app *app, struct err *err)
 	listen_control(app);
 	conf_fini(&old);
 	app_schedule_bgp(app);
-	reconcile_dirty_all(app);
+	reconcile_dirty_services(app);
 	settle_check(app);
 	reconcile_kick(app);
 	log_notice("eipd: reloaded %s", app->conf_path);

@@ -130,6 +130,8 @@ void reconcile_dirty(struct app *app, const char *cluster, const char *ns,
     const char *name);
 void reconcile_dirty_cluster(struct app *app, const char *cluster);
 void reconcile_dirty_all(struct app *app);
+/* All records and all Services: what is ours may have changed. */
+void reconcile_dirty_services(struct app *app);
 /* An address may have become free, or a pool or namespace changed. */
 void reconcile_wake_waiting(struct app *app);
 bool reconcile_is_cluster_ready(const struct app *app, const char *cluster);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "daemon/app.h"
+#include "model/world.h"
 #include "sys/clock.h"
 
 bool
@@ -59,6 +60,18 @@ reconcile_dirty_all(struct app *app)
 
 	for (r = records_first(app->records); r; r = records_next(r))
 		record_mark_dirty(app->records, r, now);
+}
+
+/* Also those that were not ours so far. */
+void
+reconcile_dirty_services(struct app *app)
+{
+	const struct object *o;
+
+	for (o = world_first(app->world, OBJECT_SERVICE); o;
+	     o = world_next(app->world, o))
+		reconcile_dirty(app, o->cluster, o->ns, o->name);
+	reconcile_dirty_all(app);
 }
 
 void

@@ -162,14 +162,14 @@ check_pair(enum bgp_fsm_state state, enum bgp_event_kind kind)
 	event(&b, BGP_SLOT_DIAL, kind);
 	next = b.s.conn[0].state;
 	if (letters[next] != want_next[state][kind])
-		fail_msg("state %d event %s: got %c want %c", state,
-		    bgp_event_name(kind), letters[next],
+		fail_msg("state %u event %s: got %c want %c",
+		    (unsigned int)state, bgp_event_name(kind), letters[next],
 		    want_next[state][kind]);
 	d = done(&b, BGP_DO_SEND_NOTIFICATION);
 	note = d ? d->notification.code * 16u + d->notification.sub : 0;
 	if (note != want_note(state, kind))
-		fail_msg("state %d event %s: NOTIFICATION %x", state,
-		    bgp_event_name(kind), note);
+		fail_msg("state %u event %s: NOTIFICATION %x",
+		    (unsigned int)state, bgp_event_name(kind), note);
 	/* Up and down come in pairs, and what ends is closed. */
 	assert_int_equal(!!done(&b, BGP_DO_DOWN),
 	    state == BGP_FSM_STATE_ESTABLISHED && next != state);

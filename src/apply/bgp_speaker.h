@@ -66,6 +66,9 @@ void bgp_speaker_each_peer(const struct bgp_speaker *speaker,
 /* Adj-RIB-Out of `peer` (NULL: of all). */
 void bgp_speaker_each_route(const struct bgp_speaker *speaker, const char *peer,
     void (*fn)(void *arg, const struct route_status *route), void *arg);
+/* In force: configured, or the first IPv4 address of the box; FAMILY_NONE if
+ * it has none. */
+struct addr bgp_speaker_router_id(struct bgp_speaker *speaker);
 /* What a user must know and is not a peer's: "cannot listen on ..."; ""
  * when all is well. */
 const char *bgp_speaker_problem(const struct bgp_speaker *speaker);

@@ -15,8 +15,6 @@
 #include "base/str.h"
 
 enum {
-	HOLD_DEFAULT_S = 90,
-	RETRY_DEFAULT_S = 5,
 	RESTART_DEFAULT_S = 120,
 	RESTART_MAX_S = 4095, /* 12 bits on the wire */
 	TTL_MAX = 255,
@@ -119,8 +117,8 @@ resolve_graceful_restart(const struct bgp_global *global,
 
 /* The first address found is kept: a session must not flap because another
  * one was added. */
-static struct addr
-router_id(struct bgp_speaker *sp)
+struct addr
+bgp_speaker_router_id(struct bgp_speaker *sp)
 {
 	if (addr_is_set(&sp->global.router_id))
 		return sp->global.router_id;
@@ -167,17 +165,17 @@ speaker_peer_resolve(struct bgp_speaker *sp, const struct bgp_peer *peer,
 		.address = peer->address,
 		.peer_as = peer->peer_as,
 		.local_as = peer->local_as ? peer->local_as : sp->global.as,
-		.router_id = router_id(sp),
+		.router_id = bgp_speaker_router_id(sp),
 		.interface = mem_strdup(peer->bind_interface),
 		.is_cni = peer->is_cni,
 		.is_admin_down = peer->is_admin_down,
 		.is_passive = peer->is_passive,
 		.remote_port = peer->remote_port ? peer->remote_port : BGP_PORT,
 		.hold_s =
-		    peer->hold_time_s ? peer->hold_time_s : HOLD_DEFAULT_S,
+		    peer->hold_time_s ? peer->hold_time_s : BGP_HOLD_DEFAULT_S,
 		.keepalive_s = peer->keepalive_s,
 		.connect_retry_s = peer->connect_retry_s ? peer->connect_retry_s
-							 : RETRY_DEFAULT_S,
+							 : BGP_RETRY_DEFAULT_S,
 		.local_address = peer->local_address,
 		.next_hop_ipv6 = peer->next_hop_ipv6,
 		.families = (peer->ipv4_unicast ? BGP_FAMILY(FAMILY_IPV4) : 0) |

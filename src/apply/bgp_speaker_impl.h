@@ -75,6 +75,7 @@ struct speaker_peer {
 	struct loop_timer *timer;
 	struct bgp_out *out; /* NULL unless Established */
 	mono_t since; /* of the state shown */
+	wall_t since_wall;
 	enum bgp_fsm_state shown;
 	bool has_news; /* for the hook */
 	char message[SPEAKER_MESSAGE_B]; /* as last told */

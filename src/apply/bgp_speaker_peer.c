@@ -244,6 +244,7 @@ note_change(struct speaker_peer *p)
 	if (state != p->shown) {
 		p->shown = state;
 		p->since = loop_now(p->speaker->loop);
+		p->since_wall = clock_wall();
 		p->has_news = true;
 		bgp_speaker_schedule(p->speaker);
 	}
@@ -381,6 +382,7 @@ speaker_peer_new(struct bgp_speaker *sp, const char *name)
 	p->speaker = sp;
 	p->name = mem_strdup(name);
 	p->since = loop_now(sp->loop);
+	p->since_wall = clock_wall();
 	p->has_news = true;
 	p->timer = loop_timer_new(sp->loop, on_timer, p);
 	for (unsigned int i = 0; i < BGP_SLOTS; i++) {

@@ -124,6 +124,7 @@ speaker_peer_status(const struct speaker_peer *p,
 		.asn = p->conf.peer_as,
 		.state = (enum bgp_state)p->shown,
 		.since = p->since,
+		.since_wall = p->since_wall,
 		.last_error =
 		    p->blocked[0] ? p->blocked : p->session.last_error,
 		.message = p->message,
@@ -139,6 +140,8 @@ speaker_peer_status(const struct speaker_peer *p,
 	status.n_capabilities = bgp_agreed_text(&c->agreed, caps);
 	status.advertised = bgp_out_count(p->out);
 	status.updates_out += bgp_out_updates(p->out);
+	status.peer_id = c->peer_id;
+	status.hold_time_s = c->hold_s;
 	status.is_end_of_rib_sent = bgp_out_is_end_of_rib_sent(p->out);
 	return status;
 }

@@ -46,6 +46,13 @@ database_works(struct app *app)
 }
 
 void
+adopt_database_written(struct app *app)
+{
+	if (*app->database_problem && app->unsaved.n == 0)
+		database_works(app);
+}
+
+void
 adopt_remember_unsaved(struct app *app, const struct lease *lease)
 {
 	struct lease copy = *lease;
@@ -58,8 +65,8 @@ adopt_remember_unsaved(struct app *app, const struct lease *lease)
 	vec_push(&app->unsaved, copy);
 }
 
-static void
-forget_unsaved(struct app *app)
+void
+adopt_forget_unsaved(struct app *app)
 {
 	struct lease *l;
 
@@ -70,7 +77,7 @@ forget_unsaved(struct app *app)
 		free((void *)(uintptr_t)l->uid);
 		free((void *)(uintptr_t)l->pool);
 	}
-	vec_clear(&app->unsaved);
+	vec_fini(&app->unsaved);
 }
 
 static bool
@@ -111,7 +118,7 @@ save_unsaved(struct app *app)
 	if (store_apply(app->store, ops.v, ops.n, &err) < 0)
 		adopt_database_failed(app, &err);
 	else
-		forget_unsaved(app);
+		adopt_forget_unsaved(app);
 out:
 	vec_fini(&ops);
 }

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "apply/bgp_speaker.h"
+#include "apply/kube_cr_status.h"
 #include "apply/kube_status.h"
 #include "apply/nft.h"
 #include "ctl/server.h"
@@ -94,6 +95,7 @@ on_peer(void *arg, const struct peer_status *peer)
 	snprintf(text, sizeof(text), "%s%s%s", bgp_state_name(peer->state),
 	    *peer->last_error ? ": " : "", peer->last_error);
 	ctl_server_event(app->ctl, "peer", peer->name, text);
+	app->is_cr_status_dirty = true;
 }
 
 static void
@@ -185,6 +187,7 @@ on_watch_timer(void *arg)
 	repair_kernel(app);
 	check_store(app);
 	expire_leases(app);
+	cr_status_tick(app);
 	if (clock_mono() - app->started > SPEAKER_WAITS_S * MONO_S)
 		start_speaker(app);
 }
@@ -262,6 +265,8 @@ start_cluster(struct app *app)
 	app->kube = kube_new(app->loop, &c, &app->sink, on_kube_change, app);
 	app->writer =
 	    kube_status_new(app->loop, app->kube, on_status_written, app);
+	app->cr_writer = kube_cr_status_new(app->loop, app->kube);
+	app->is_cr_status_dirty = true;
 }
 
 static void
@@ -269,6 +274,8 @@ stop_cluster(struct app *app)
 {
 	kube_status_free(app->writer);
 	app->writer = NULL;
+	kube_cr_status_free(app->cr_writer);
+	app->cr_writer = NULL;
 	kube_free(app->kube);
 	app->kube = NULL;
 }
@@ -353,7 +360,7 @@ app_stop(struct app *app)
 	for (size_t i = 0; i < app->refused.n; i++)
 		free(app->refused.v[i]);
 	vec_fini(&app->refused);
-	vec_fini(&app->unsaved);
+	adopt_forget_unsaved(app);
 	decision_free(app->lent);
 	records_free(app->records);
 	problems_free(app->problems);

@@ -25,6 +25,7 @@ struct bgp_speaker;
 struct ctl_server;
 struct files;
 struct kube;
+struct kube_cr_status;
 struct kube_status_writer;
 struct loop;
 struct loop_timer;
@@ -58,6 +59,7 @@ struct app {
 	struct files *files;
 	struct kube *kube;
 	struct kube_status_writer *writer;
+	struct kube_cr_status *cr_writer;
 	struct probe *probe;
 	struct ctl_server *ctl;
 	struct ctl_state ctl_state;
@@ -77,6 +79,9 @@ struct app {
 	bool is_ready_notified;
 	mono_t settle_until; /* first probes are waited for until then */
 	wall_t next_expiry; /* of a lease; 0: to be found out */
+	bool is_cr_status_dirty; /* a session or a parked Eip changed */
+	uint64_t cr_status_generation; /* as of the last pass */
+	mono_t cr_status_due; /* of the next pass */
 	struct loop_timer *settle_timer;
 	struct loop_timer *retry_timer; /* kernel or database refused */
 	struct loop_timer *store_timer; /* 10 s */
@@ -124,6 +129,9 @@ void settle_check(struct app *app);
 /* expire.c: leases that ran out, whoever waits for them. */
 void expire_leases(struct app *app);
 
+/* cr_status.c: once a second. */
+void cr_status_tick(struct app *app);
+
 /* reconcile.c */
 void reconcile_kick(struct app *app);
 void reconcile_dirty(struct app *app, const char *cluster, const char *ns,
@@ -149,7 +157,10 @@ void adopt_kernel(struct app *app);
 /* Opens the database again after a failure; true once it is usable. */
 bool adopt_retry_store(struct app *app);
 void adopt_database_failed(struct app *app, const struct err *err);
+/* A change went through: it need not wait for the next retry to be told. */
+void adopt_database_written(struct app *app);
 void adopt_remember_unsaved(struct app *app, const struct lease *lease);
+void adopt_forget_unsaved(struct app *app);
 
 /* bgp_conf.c */
 void app_schedule_bgp(struct app *app);

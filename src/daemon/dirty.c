@@ -35,10 +35,14 @@ void
 reconcile_dirty(struct app *app, const char *cluster, const char *ns,
     const char *name)
 {
+	struct record *r;
+
 	if (!*name)
 		return;
-	record_mark_dirty(app->records,
-	    records_get(app->records, cluster, ns, name), clock_mono());
+	r = records_get(app->records, cluster, ns, name);
+	r->turn = turn_of_service((const struct service *)world_get(app->world,
+	    OBJECT_SERVICE, cluster, ns, name));
+	record_mark_dirty(app->records, r, clock_mono());
 }
 
 void

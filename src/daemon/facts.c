@@ -92,6 +92,7 @@ unpark(struct app *app, const char *cluster, const char *name)
 			continue;
 		vec_remove(&app->parked, i);
 		object_free(o);
+		app->is_cr_status_dirty = true;
 	}
 }
 
@@ -113,6 +114,7 @@ park(struct app *app, struct object *object, const struct pool *other)
 		log_err("%s: %s", subject, text);
 	world_keep(app->world, OBJECT_EIP, object->cluster, "", object->name);
 	vec_push(&app->parked, object);
+	app->is_cr_status_dirty = true;
 }
 
 /* A slice may name another Service by now: the old one lost it. */

@@ -24,6 +24,7 @@ struct offline {
 	struct conf conf;
 	struct world *world;
 	struct sink sink;
+	struct records *routes; /* who of several Services wants one first */
 	json_t *errors; /* of --plan */
 	size_t n_errors;
 	const char *conf_path;
@@ -114,7 +115,7 @@ put(void *arg, struct object *object)
 			? "its addresses overlap those of"
 			: "it has the same address as",
 		    object_kind_name(other->kind), other->name,
-		    other->origin ? "in " : "",
+		    other->origin ? " in " : "",
 		    other->origin ? other->origin : "");
 		error_at_origin(o, object, text);
 		object_free(object);
@@ -160,6 +161,7 @@ offline_init(struct offline *o, const char *conf_path)
 	*o = (struct offline){ .conf_path = conf_path };
 	o->errors = json_array();
 	o->world = world_new();
+	o->routes = records_new();
 	o->sink = (struct sink){ .put = put,
 		.gone = gone,
 		.refused = refused,
@@ -178,6 +180,7 @@ static void
 offline_fini(struct offline *o)
 {
 	json_decref(o->errors);
+	records_free(o->routes);
 	world_free(o->world);
 	conf_fini(&o->conf);
 }
@@ -265,22 +268,23 @@ plan_operations(const struct service *s, const struct decision *d,
 	for (size_t i = 0; i < d->n_frontends; i++) {
 		const struct frontend *f = &d->frontends[i];
 
-		snprintf(object, sizeof(object), "%s %s %u: %zu backends",
+		snprintf(object, sizeof(object), "%s %s %u backends=%zu",
 		    addr_text(&f->addr, text), ip_protocol_name(f->protocol),
 		    f->port, f->n_usable);
 		operation(operations, "nft", "add", object);
 	}
-	for (size_t i = 0; i < d->n_addrs; i++) {
-		struct prefix prefix = prefix_host(&d->addrs[i].addr);
+}
 
-		if (plan_wants_route(d, i))
-			operation(operations, "bgp", "announce",
-			    prefix_text(&prefix, object));
-	}
-	if (d->n_addrs && strcmp(s->o.cluster, CLUSTER_STATIC) != 0) {
-		snprintf(object, sizeof(object), "%s/%s", s->o.ns, s->o.name);
-		operation(operations, "status", "patch", object);
-	}
+static void
+plan_status(const struct service *s, const struct decision *d,
+    json_t *operations)
+{
+	char object[600];
+
+	if (!d->n_addrs || strcmp(s->o.cluster, CLUSTER_STATIC) == 0)
+		return;
+	snprintf(object, sizeof(object), "%s/%s", s->o.ns, s->o.name);
+	operation(operations, "status", "patch", object);
 }
 
 static void
@@ -298,6 +302,7 @@ plan_one(struct offline *o, const struct plan_input *in,
 	plan_lease_puts(in, s, d, &ops);
 	for (size_t i = 0; i < ops.n; i++)
 		lease_table_apply(leases, &ops.v[i]);
+	plan_operations(s, d, json_object_get(out, "operations"));
 	for (size_t i = 0; i < d->n_addrs; i++) {
 		struct prefix prefix = prefix_host(&d->addrs[i].addr);
 		char text[PREFIX_TEXT_B];
@@ -307,10 +312,14 @@ plan_one(struct offline *o, const struct plan_input *in,
 		if (!plan_wants_route(d, i))
 			continue;
 		has_route = true;
+		if (!records_route_ref(o->routes, &d->addrs[i].addr))
+			continue;
 		json_array_append_new(routes,
 		    json_pack("{s:s, s:s, s:o}", "prefix",
 			prefix_text(&prefix, text), "nextHop", "self", "peers",
 			peers_json(o->world, (enum family)prefix.addr.family)));
+		operation(json_object_get(out, "operations"), "bgp", "announce",
+		    text);
 	}
 	json_array_append_new(json_object_get(out, "services"),
 	    json_pack("{s:s, s:s, s:s, s:s, s:s, s:O, s:s?, s:o}", "namespace",
@@ -321,7 +330,7 @@ plan_one(struct offline *o, const struct plan_input *in,
 		"reason", d->reason, "message", d->message, "addresses",
 		addresses, "pool", d->n_addrs ? d->addrs[0].pool : NULL,
 		"backends", backends_json(d)));
-	plan_operations(s, d, json_object_get(out, "operations"));
+	plan_status(s, d, json_object_get(out, "operations"));
 out:
 	vec_fini(&ops);
 	json_decref(addresses);
@@ -353,13 +362,12 @@ plan_all(struct offline *o, json_t *out)
 
 	in.conf.probe_on = true;
 	assume_up(o->world);
-	/* As a pass does: first those who ask for an address. */
-	for (int asking = 1; asking >= 0; asking--)
+	for (int turn = 0; turn < TURN__COUNT; turn++)
 		for (size_t i = 0; i < n; i++) {
 			const struct service *s =
 			    (const struct service *)services[i];
 
-			if ((s->n_wanted > 0) == asking)
+			if ((int)turn_of_service(s) == turn)
 				plan_one(o, &in, leases, s, out);
 		}
 	free(services);

@@ -202,6 +202,8 @@ apply_ops(struct app *app, const struct lease_op *ops, size_t n)
 	histogram_add(&app->db_commit, clock_mono() - began);
 	if (rc < 0)
 		adopt_database_failed(app, &err);
+	else
+		adopt_database_written(app);
 	return rc;
 }
 
@@ -242,25 +244,18 @@ plan_item(struct pass *p, struct record *record)
 	vec_push(&p->items, it);
 }
 
-/* Those who ask for an address first, so that nobody is given it by chance
- * in the same pass; then by key, so that the result does not depend on the
- * order of events. */
+/* By turn, so that nobody is given by chance what another one shows or asks
+ * for; then by key, so that the result does not depend on the order of
+ * events. */
 static int
 dirty_order(const void *a, const void *b)
 {
 	const struct record *ra = *(struct record *const *)a;
 	const struct record *rb = *(struct record *const *)b;
 
+	if (ra->turn != rb->turn)
+		return ra->turn < rb->turn ? -1 : 1;
 	return strcmp(ra->key, rb->key);
-}
-
-static bool
-asks_for_address(const struct app *app, const struct record *r)
-{
-	const struct service *s = (const struct service *)world_get(app->world,
-	    OBJECT_SERVICE, r->cluster, r->ns, r->name);
-
-	return s && s->n_wanted > 0;
 }
 
 /* Moves up to BATCH dirty records of ready clusters into the pass. */
@@ -271,31 +266,27 @@ take_dirty(struct pass *p)
 	struct records *records = app->records;
 	mono_t until = clock_mono() + PLAN_SLICE_MS * MONO_MS;
 	VEC(struct record *) batch = { 0 };
-	size_t kept = 0;
 
-	for (size_t i = 0; i < records->dirty.n; i++) {
-		struct record *r = records->dirty.v[i];
+	for (int turn = 0; turn < TURN__COUNT; turn++) {
+		size_t kept = 0;
 
-		if (batch.n < BATCH &&
-		    reconcile_is_cluster_ready(app, r->cluster))
-			vec_push(&batch, r);
-		else
-			records->dirty.v[kept++] = r;
-	}
-	records->dirty.n = kept;
-	vec_sort(&batch, dirty_order);
-	for (int asking = 1; asking >= 0; asking--) {
-		for (size_t i = 0; i < batch.n; i++) {
-			struct record *r = batch.v[i];
+		for (size_t i = 0; i < records->dirty.n; i++) {
+			struct record *r = records->dirty.v[i];
 
-			if (!r || asks_for_address(app, r) != asking)
-				continue;
-			batch.v[i] = NULL;
-			if (p->items.n && clock_mono() > until)
-				vec_push(&records->dirty, r);
+			if (batch.n < BATCH && (int)r->turn == turn &&
+			    reconcile_is_cluster_ready(app, r->cluster))
+				vec_push(&batch, r);
 			else
-				plan_item(p, r);
+				records->dirty.v[kept++] = r;
 		}
+		records->dirty.n = kept;
+	}
+	vec_sort(&batch, dirty_order);
+	for (size_t i = 0; i < batch.n; i++) {
+		if (p->items.n && clock_mono() > until)
+			vec_push(&records->dirty, batch.v[i]);
+		else
+			plan_item(p, batch.v[i]);
 	}
 	vec_fini(&batch);
 }

@@ -24,6 +24,14 @@ struct route_table {
 	UT_hash_handle hh;
 };
 
+enum turn
+turn_of_service(const struct service *s)
+{
+	if (!s || !s->is_load_balancer)
+		return TURN_OTHER;
+	return s->n_ingress ? TURN_SHOWS : s->n_wanted ? TURN_ASKS : TURN_OTHER;
+}
+
 struct records *
 records_new(void)
 {

@@ -15,6 +15,17 @@
 #include "base/vec.h"
 #include "model/decision.h"
 
+/* Who is planned first of those that are dirty at once. */
+enum turn {
+	TURN_SHOWS, /* its status shows an address already */
+	TURN_ASKS, /* for a certain address */
+	TURN_OTHER,
+	TURN__COUNT,
+};
+
+/* NULL: it is gone. */
+enum turn turn_of_service(const struct service *service);
+
 struct record {
 	const char *key; /* "cluster/namespace/name" */
 	const char *cluster;
@@ -33,6 +44,7 @@ struct record {
 	struct addr routes[SERVICE_FAMILIES_MAX]; /* handed to the speaker */
 	size_t n_routes;
 	bool is_dirty;
+	enum turn turn;
 	bool is_waiting; /* in records->waiting */
 	mono_t dirty_since;
 	/* What was last told to log and Events; see tell.c. */

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "apply/bgp_speaker.h"
+#include "apply/kube_cr_status.h"
 #include "apply/nft.h"
 #include "daemon/app.h"
 #include "model/lease.h"
@@ -136,6 +137,7 @@ app_each_problem(void *arg, void (*fn)(void *fn_arg, const struct problem *p),
 	const struct app *app = arg;
 	struct problem_sink sink = { fn, fn_arg };
 	struct kube_status k;
+	const char *text;
 
 	problems_each(app->problems, fn, fn_arg);
 	if (*files_problem(app->files))
@@ -152,6 +154,11 @@ app_each_problem(void *arg, void (*fn)(void *fn_arg, const struct problem *p),
 		if (*k.message)
 			emit(&sink, SEVERITY_ERROR, "API server", k.message,
 			    "what is in force stays so meanwhile");
+		text = kube_cr_status_problem(app->cr_writer);
+		if (*text)
+			emit(&sink, SEVERITY_WARNING,
+			    "status of Eip, BgpConf, BgpPeer", text,
+			    "everything else goes on; it is tried again");
 	}
 	if (app->is_withdrawn)
 		emit(&sink, SEVERITY_WARNING, "withdraw-all",

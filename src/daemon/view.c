@@ -9,6 +9,7 @@
 #include "apply/kube_status.h"
 #include "apply/nft.h"
 #include "daemon/app.h"
+#include "model/lease.h"
 #include "model/world.h"
 #include "plan/backends.h"
 #include "source/files.h"
@@ -124,6 +125,11 @@ fill_service(const struct app *app, const struct record *r, bool is_heard,
 		out->message = "known from the kernel and the database; "
 			       "waits for the first sync";
 	}
+	if (app->is_withdrawn && out->state == SERVICE_STATE_PENDING) {
+		out->reason = "Withdrawn";
+		out->message = "eipctl withdraw-all is in force; "
+			       "eipctl withdraw-all --undo ends it";
+	}
 	if (d && d->is_degraded && !*out->message)
 		out->message = "degraded: all its nodes fail their probe at "
 			       "once; all stay in use";
@@ -135,11 +141,22 @@ fill_service(const struct app *app, const struct record *r, bool is_heard,
 	fill_status_write(app, r, out);
 }
 
-/* Not planned yet and not in the kernel: nothing to show. */
+/* Not planned yet and not in the kernel: nothing to show.  After a restart
+ * nothing is planned while all is withdrawn: then the leases tell. */
 static bool
-is_shown(const struct record *r)
+is_shown(const struct app *app, const struct record *r)
 {
-	return r->decision || r->is_programmed;
+	const struct lease *l;
+
+	if (r->decision || r->is_programmed)
+		return true;
+	if (!app->is_withdrawn)
+		return false;
+	for (l = lease_of_service(app->leases, r->cluster, r->ns, r->name); l;
+	     l = lease_next_of_service(l))
+		if (l->is_held)
+			return true;
+	return false;
 }
 
 static void
@@ -154,7 +171,7 @@ each_service(void *arg,
 	for (size_t i = 0; i < n; i++) {
 		struct service_status s;
 
-		if (!is_shown(all[i]))
+		if (!is_shown(app, all[i]))
 			continue;
 		fill_service(app, all[i], is_heard, &s);
 		fn(fn_arg, &s);
@@ -181,7 +198,7 @@ service(void *arg, const char *cluster, const char *ns, const char *name,
 	struct app *app = arg;
 	const struct record *r = records_find(app->records, cluster, ns, name);
 
-	if (!r || !is_shown(r))
+	if (!r || !is_shown(app, r))
 		return false;
 	fill_service(app, r, has_peer(app), out);
 	if (!r->decision)

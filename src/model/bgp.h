@@ -13,7 +13,9 @@
 #include "model/object.h"
 
 enum {
-	BGP_PORT = 179
+	BGP_PORT = 179,
+	BGP_HOLD_DEFAULT_S = 90,
+	BGP_RETRY_DEFAULT_S = 5,
 };
 
 struct bgp_graceful_restart {
@@ -77,6 +79,7 @@ struct peer_status {
 	uint32_t asn;
 	enum bgp_state state;
 	mono_t since;
+	wall_t since_wall; /* the same moment, for what is stored */
 	uint64_t advertised; /* prefixes in its Adj-RIB-Out that were sent */
 	const char *last_error; /* "" if none */
 	const char *message; /* what the user should know or do; "" if none */
@@ -85,6 +88,9 @@ struct peer_status {
 	uint64_t updates_in, updates_out;
 	uint64_t notifications_in, notifications_out;
 	bool is_end_of_rib_sent;
+	/* Established only. */
+	uint32_t peer_id; /* its router id */
+	uint16_t hold_time_s; /* as agreed */
 };
 
 /* One entry of an Adj-RIB-Out. */

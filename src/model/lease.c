@@ -47,6 +47,7 @@ struct lease_table {
 	struct group *groups[CHAIN__COUNT];
 	struct reserved *reservations;
 	size_t n_rows;
+	uint64_t generation;
 };
 
 static const char *const state_names[] = {
@@ -330,6 +331,7 @@ lease_table_apply(struct lease_table *table, const struct lease_op *op)
 	struct reserved *r;
 	struct row *row;
 
+	table->generation++;
 	switch (op->kind) {
 	case LEASE_OP_PUT:
 		put(table, &op->lease);
@@ -348,6 +350,12 @@ lease_table_apply(struct lease_table *table, const struct lease_op *op)
 			unreserve(table, r);
 		break;
 	}
+}
+
+uint64_t
+lease_table_generation(const struct lease_table *table)
+{
+	return table->generation;
 }
 
 void

@@ -72,6 +72,8 @@ struct lease_table;
 struct lease_table *lease_table_new(void);
 void lease_table_free(struct lease_table *table);
 void lease_table_apply(struct lease_table *table, const struct lease_op *op);
+/* Moves with every change. */
+uint64_t lease_table_generation(const struct lease_table *table);
 
 /* Rows of one address, NULL-terminated walk:
  *   for (l = lease_of_address(t, &a); l; l = lease_next_of_address(l)) */

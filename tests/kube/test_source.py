@@ -204,7 +204,9 @@ def test_status_that_someone_else_changes(cluster, account, start):
     for _ in range(3):
         status_patch(cluster, "s1", OTHER)
         wait(lambda: ingress(cluster, "s1")[0]["ip"] == "10.200.0.1")
-        wait(lambda: d.lines()[-1].startswith("put Service default/s1"))
+        # Its own correction has come back as an event.
+        wait(lambda: [line for line in d.lines() if "default/s1" in line][-1]
+             .startswith("put Service default/s1"))
     status_patch(cluster, "s1", OTHER)
     wait(lambda: "StatusConflict" in cluster.kubectl(
         "get", "events.events.k8s.io", "-n", "default"))

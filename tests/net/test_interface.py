@@ -1,13 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Every name that scripts rely on: options, exit codes, JSON, HTTP, metrics,
-and what allocation, backends and the database promise, on a real kernel."""
+"""Every name that users and scripts rely on: options, exit codes, JSON, HTTP,
+metrics and what is seen in the kernel."""
 import contextlib
 import http.client
 import json
 import os
 import re
 import signal
-import socket
 import stat
 
 import pytest
@@ -15,31 +14,12 @@ from prometheus_client.openmetrics.parser import (
     text_string_to_metric_families)
 
 import objects
-from lab import (Eipd, LabError, UnixHttp, find_program, inside, run,
-                 wait_for)
+from lab import Eipd, UnixHttp, wait_for
 
 LB_CLASS = "eipd.io/eipd"
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
 NUMBER = (int, float)
 NULL = type(None)
-
-VIP = {"apiVersion": "v1", "kind": "Service",
-       "metadata": {"name": "vip", "namespace": "kube"},
-       "spec": {"type": "LoadBalancer",
-                "ports": [{"name": "http", "protocol": "TCP", "port": 6443}]}}
-VIP_SLICE = {"apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice",
-             "metadata": {"name": "vip-1", "namespace": "kube",
-                          "labels": {"kubernetes.io/service-name": "vip"}},
-             "addressType": "IPv4",
-             "ports": [{"name": "http", "protocol": "TCP", "port": 30080}],
-             "endpoints": [{"addresses": ["10.92.0.11"]},
-                           {"addresses": ["10.92.0.12"]}]}
-
-
-def small(name, address, **spec):
-    """A pool that only those who name it get."""
-    return objects.eip(name, address, **spec)
-
 
 def asks(name, *ports, pool=None, address=None, namespace="default",
          families=("IPv4",), annotations=None, **spec):
@@ -95,8 +75,8 @@ def refused(eipd, namespace, name, *words):
 
 
 def has_types(thing, **types):
-    """The object has exactly these members, of these types."""
-    assert set(thing) == set(types), thing
+    """The object has these members at least, of these types."""
+    assert set(types) <= set(thing), thing
     for key, kind in types.items():
         assert isinstance(thing[key], kind), (key, thing)
         if kind in (int, NUMBER):
@@ -139,7 +119,7 @@ def test_check_of_conf_and_objects(spare):
 
 
 def test_normal_form_parses_to_itself(spare):
-    spare.set_conf(spare.CONF + "forwarding: {no-backends: withdraw}\n")
+    spare.set_conf(spare.CONF + "forwarding: {{no-backends: withdraw}}\n")
     rc, first, err = spare.once("-nv")
     assert (rc, err) == (0, "")
     spare.set_conf(first.replace("{", "{{").replace("}", "}}"))
@@ -147,7 +127,7 @@ def test_normal_form_parses_to_itself(spare):
 
 
 def test_wrong_conf_ends_it_with_1(spare):
-    spare.set_conf(spare.CONF + "service: {}\n")
+    spare.set_conf(spare.CONF + "service: {{}}\n")
     rc, _, err = spare.once()
     assert rc == 1
     assert re.search(r"eipd\.conf:\d+:\d+: .*services", err), err
@@ -303,7 +283,7 @@ def test_get_routes(eipd, web):
     assert {(x["prefix"], x["nextHop"]) for x in items} == {
         (f"{web[0]}/32", "10.91.0.2"), (f"{web[1]}/128", "fd91::2")}
     assert eipd.items("routes", "--peer", "router") == items
-    assert eipd.ctl("get", "routes", "--peer", "nope")[0] in (0, 1)
+    assert eipd.ctl("get", "routes", "--peer", "nope")[0] == 1
 
 
 @pytest.mark.parametrize("what", [
@@ -402,7 +382,7 @@ def test_reserve_and_unreserve(eipd, web):
         assert eipd.wait_state("default", "later", "announced")[
             "addresses"] == [a]
     gone(eipd, "default", "later")
-    assert {x["state"] for x in lease(eipd, a)} == {"reserved"}
+    assert "reserved" in {x["state"] for x in lease(eipd, a)}
     assert eipd.ctl("unreserve", a)[0] == 0
     assert eipd.ctl("unreserve", a)[0] == 1
     assert "reserved" not in {x["state"] for x in lease(eipd, a)}

@@ -502,6 +502,9 @@ read_config(struct kube *k)
 	    &err);
 	if (rc == 0)
 		rc = adopt(k, &config, &err);
+	/* What is wrong is not always one file's: the list is named then. */
+	if (rc < 0 && !strstr(err.text, k->path))
+		err_prefix(&err, "kubeconfig %s", k->path);
 	if (rc < 0 && strcmp(err.text, k->config_err.text) != 0)
 		log_err("kube %s: %s", k->name, err.text);
 	if (rc == 0)

@@ -38,8 +38,8 @@ def clean(net, eipd):
     yield
     if not eipd.proc:
         eipd.start()
-    net.kube.kubectl("delete", "service", "--all", "--wait=true",
-                     "--field-selector=metadata.name!=kubernetes")
+    net.kube.kubectl("delete", "service", "-l", "!provider", "-A",
+                     "--wait=true")
     wait_for("no Services", lambda: not eipd.items("services"))
     for lease in eipd.items("leases"):
         eipd.ctl("release", lease["address"])
@@ -78,7 +78,9 @@ def route(net, address):
 
 
 def reach(net, address, port=80):
-    return wait_for(f"{address} port {port}", lambda: net.get(address, port))
+    """kube-proxy may take its time after the API server was away."""
+    return wait_for(f"{address} port {port}", lambda: net.get(address, port),
+                    60)
 
 
 def fails(net, address, error, port=80):
@@ -411,33 +413,6 @@ def test_addresses_survive_the_loss(net, eipd, lost):
         assert leases[address] == name
 
 
-def test_start_without_the_api_server(net, eipd):
-    """Kernel and database are there: traffic and route stay meanwhile."""
-    net.kube.apply(service("web"))
-    address = address_of(net, "web")
-    reach(net, address)
-    eipd.wait_state("default", "web", "announced")
-    eipd.stop()
-    net.kube.kill("kube-apiserver")
-    try:
-        with NftMonitor(net) as monitor:
-            eipd.start(ready=False)
-            wait_for("socket", lambda: eipd.get("/readyz")[0] == 503)
-            assert "FirstSync" in eipd.get("/readyz")[1]
-            problem(eipd, "10.92.0.20")
-            wait_for("session", lambda: net.session() == "Established", 40)
-            unchanged(5, lambda: net.get(address, 80)[0] in NODES,
-                      lambda: bool(route(net, address)))
-            assert monitor.finish() == []
-    finally:
-        net.kube.start_apiserver()
-    wait_for("ready", eipd.is_ready, 60)
-    eipd.wait_state("default", "web", "announced")
-    assert ingress(net, "web") == [address]
-    net.kube.apply(service("next"))
-    reach(net, address_of(net, "next"))
-
-
 # Eip, BgpConf and BgpPeer of the cluster
 
 
@@ -516,7 +491,7 @@ def test_file_wins_over_cluster(net, eipd):
         wait_for("the file's", lambda: [
             p["total"] for p in eipd.items("pools")
             if p["name"] == "both"] == [2])
-        problem(eipd, "warning", "both", "both.yaml")
+        problem(eipd, "warning", "eip both", "file is in force")
         net.kube.apply(service("web", annotations={"eipd.io/pool": "both"}))
         assert address_of(net, "web") == "198.51.100.144"
     finally:
@@ -609,9 +584,11 @@ def conf(net, eipd, **change):
     eipd.set_conf(text + change.get("add", ""))
     rc, _, err = eipd.ctl("reload")
     assert rc == 0, err
-    yield
-    eipd.set_conf(CONF.replace("KUBECONFIG", net.kubeconfig))
-    rc, _, err = eipd.ctl("reload")
+    try:
+        yield
+    finally:
+        eipd.set_conf(CONF.replace("KUBECONFIG", net.kubeconfig))
+        rc, _, err = eipd.ctl("reload")
     assert rc == 0, err
 
 
@@ -679,119 +656,3 @@ def test_two_kubeconfigs_and_a_context(net, eipd):
         assert route(net, address)
     wait_for("connected", lambda: eipd.json(
         "/v1/status")["clusters"][0]["connected"])
-
-
-# What goes wrong
-
-
-BAD_SERVER = """\
-import socketserver, sys
-ANSWER = {
-    "html": b"HTTP/1.1 200 OK\\r\\nContent-Type: text/html\\r\\n"
-            b"Content-Length: 26\\r\\n\\r\\n<html><b>Login</b></html>\\n",
-    "cut": b"HTTP/1.1 200 OK\\r\\nContent-Type: application/json\\r\\n"
-           b"Content-Length: 9999\\r\\n\\r\\n"
-           b'{"kind":"List","apiVersion":"v1","metadata":'
-           b'{"resourceVersion":"7"},"items":[{"metadata":{"na',
-    "busy": b"HTTP/1.1 429 Too Many Requests\\r\\nRetry-After: 1\\r\\n"
-            b"Content-Type: text/plain\\r\\nContent-Length: 18\\r\\n\\r\\n"
-            b"Too many requests\\n",
-    "empty": b"HTTP/1.1 200 OK\\r\\nContent-Type: application/json\\r\\n"
-             b"Content-Length: 3\\r\\n\\r\\n{}\\n",
-}[sys.argv[1]]
-class Handler(socketserver.StreamRequestHandler):
-    def handle(self):
-        while self.rfile.readline().strip():
-            pass
-        self.wfile.write(ANSWER)
-class Server(socketserver.ThreadingTCPServer):
-    allow_reuse_address = True
-    daemon_threads = True
-Server(("10.92.0.20", 8081), Handler).serve_forever()
-"""
-
-
-def wrong_kubeconfig(net, what):
-    c = load(net.kubeconfig)
-    if what == "token":
-        c["users"][0]["user"]["token"] = "wrong"
-    else:
-        c["clusters"][0]["cluster"] = {"server": "http://10.92.0.20:8081"}
-    return net.write(f"{what}.kubeconfig", json.dumps(c))
-
-
-def serves_on(net, eipd, address):
-    """What was there goes on, and files are still taken."""
-    eipd.set_object("side", objects.dump(
-        objects.eip("side", "198.51.100.200-198.51.100.201")))
-    try:
-        wait_for("pool of a file", lambda: [
-            p for p in eipd.items("pools") if p["name"] == "side"])
-    finally:
-        eipd.set_object("side", None)
-    assert net.get(address, 80)[0] in NODES
-    assert route(net, address)
-    assert eipd.service("default", "web")
-
-
-@pytest.mark.parametrize("what, words", [
-    ("html", ("10.92.0.20:8081",)), ("cut", ("10.92.0.20:8081",)),
-    ("busy", ("429",)), ("empty", ("10.92.0.20:8081",)),
-    ("token", ("Unauthorized",))])
-@pytest.mark.parametrize("when", ["reload", "start"])
-def test_bad_server(net, eipd, what, words, when):
-    net.kube.apply(service("web"))
-    address = address_of(net, "web")
-    reach(net, address)
-    eipd.wait_state("default", "web", "announced")
-    server = None
-    if what != "token":
-        server = net.spawn("api", "python3", "-c", BAD_SERVER, what,
-                           log="bad-server.log")
-    path = wrong_kubeconfig(net, what)
-    old = net.kubeconfig
-    at = len(eipd.text())
-    try:
-        if when == "start":
-            eipd.stop()
-            eipd.set_conf(CONF.replace("KUBECONFIG", path))
-            eipd.start(ready=False)
-            wait_for("socket", lambda: eipd.get("/healthz")[0] == 200)
-        else:
-            eipd.set_conf(CONF.replace("KUBECONFIG", path))
-            assert eipd.ctl("reload")[0] == 0
-        p = problem(eipd, "cluster", *words)
-        assert "\n" not in p["text"] and len(p["text"]) < 600
-        serves_on(net, eipd, address)
-        lines = [x for x in eipd.text()[at:].splitlines()
-                 if "warn" in x.lower() or "err" in x.lower()]
-        assert len(lines) < 40, lines
-    finally:
-        if server:
-            net.stop(server)
-        eipd.set_conf(CONF.replace("KUBECONFIG", old))
-        assert eipd.ctl("reload")[0] == 0
-    wait_for("connected", lambda: eipd.json(
-        "/v1/status")["clusters"][0]["connected"], 60)
-    wait_for("ready", eipd.is_ready, 60)
-    assert ingress(net, "web") == [address]
-
-
-@pytest.mark.parametrize("text, words", [
-    ("%PDF-1.4 \x01\x02", ()), ("", ()), ("[]", ()), ("a: [", ()),
-    (None, ("No such file",))])
-def test_garbage_kubeconfig(net, eipd, text, words):
-    net.kube.apply(service("web"))
-    address = address_of(net, "web")
-    reach(net, address)
-    path = net.path("garbage.kubeconfig")
-    if text is not None:
-        net.write("garbage.kubeconfig", text)
-    elif os.path.exists(path):
-        os.unlink(path)
-    with conf(net, eipd, replace=[(net.kubeconfig, path)]):
-        p = problem(eipd, "garbage.kubeconfig", *words)
-        assert "\n" not in p["text"]
-        serves_on(net, eipd, address)
-    wait_for("connected", lambda: eipd.json(
-        "/v1/status")["clusters"][0]["connected"], 60)

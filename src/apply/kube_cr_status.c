@@ -59,6 +59,14 @@ struct kube_cr_status {
 	unsigned int in_flight;
 };
 
+static bool
+has_status(enum object_kind kind)
+{
+	return kind == OBJECT_EIP || kind == OBJECT_BGP_CONF ||
+	    kind == OBJECT_BGP_PEER;
+}
+
+/* Of a kind that has_status(). */
 static const struct resource *
 resource_of(enum object_kind kind)
 {
@@ -68,8 +76,7 @@ resource_of(enum object_kind kind)
 
 	return kind == OBJECT_EIP     ? &eips
 	    : kind == OBJECT_BGP_CONF ? &confs
-	    : kind == OBJECT_BGP_PEER ? &peers
-				      : NULL;
+				      : &peers;
 }
 
 /* -- the table ------------------------------------------------------------ */
@@ -463,7 +470,7 @@ kube_cr_status_want(struct kube_cr_status *w, const struct object *o,
 	uint64_t hash = str_hash(status);
 	struct entry *e;
 
-	if (o->origin || !resource_of(o->kind))
+	if (o->origin || !has_status(o->kind))
 		return;
 	e = entry_get(w, o);
 	e->is_stale = false;

@@ -111,17 +111,18 @@ def states_of(eipd, address):
 
 def test_quarantined_then_sticky_then_free(eipd):
     only = "203.0.113.1"
-    with pools(eipd, objects.eip("one", only, quarantine="1s", sticky="3s")):
+    with pools(eipd, objects.eip("one", only, quarantine="6s",
+                                 sticky="14s")):
         with service(eipd, asks("a", pool="one")) as s:
             assert s["addresses"] == [only]
         assert states_of(eipd, only) == {"quarantined"}
         with service(eipd, asks("b", pool="one"), "refused") as s:
             assert "one" in s["message"]
             # Nothing else is free: once only sticky, b may have it.
-            assert eipd.wait_state("default", "b", "announced",
-                                   timeout=3)["addresses"] == [only]
+            assert eipd.wait_state("default", "b",
+                                   "announced")["addresses"] == [only]
         wait_for("sticky", lambda: states_of(eipd, only) == {"sticky"})
-        wait_for("free", lambda: states_of(eipd, only) == set(), timeout=6)
+        wait_for("free", lambda: states_of(eipd, only) == set())
 
 
 def test_quarantine_and_sticky_are_for_the_same_service(eipd):

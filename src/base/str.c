@@ -212,7 +212,7 @@ const char *
 str_nearest(const char *s, const char *const *names, size_t n)
 {
 	const char *best = NULL;
-	size_t best_distance = MAX(strlen(s) / 3, (size_t)1) + 1;
+	size_t best_distance = MAX((strlen(s) + 1) / 3, (size_t)1) + 1;
 
 	for (size_t i = 0; i < n; i++) {
 		size_t d = str_distance(s, names[i]);

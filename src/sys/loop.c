@@ -300,9 +300,3 @@ loop_on_stall(struct loop *loop, void (*fn)(void *arg, int64_t us), void *arg)
 	loop->on_stall = fn;
 	loop->on_stall_arg = arg;
 }
-
-struct event_base *
-loop_event_base(struct loop *loop)
-{
-	return loop->base;
-}

@@ -12,7 +12,6 @@
 
 #include "base/mono.h"
 
-struct event_base;
 struct loop;
 struct loop_fd;
 struct loop_timer;
@@ -59,8 +58,5 @@ int64_t loop_max_stall_us(const struct loop *loop);
 /* `fn` is told the duration of every callback. */
 void loop_on_stall(struct loop *loop, void (*fn)(void *arg, int64_t us),
     void *arg);
-
-/* For libevent's own HTTP server only. */
-struct event_base *loop_event_base(struct loop *loop);
 
 #endif

@@ -413,6 +413,10 @@ test_nearest(void **state)
 	    "timeout");
 	assert_string_equal(str_nearest("pth", names, ARRAY_LEN(names)),
 	    "path");
+	/* Two letters swapped in a word of five. */
+	assert_string_equal(str_nearest("nodse", (const char *[]){ "nodes" },
+				1),
+	    "nodes");
 	assert_null(str_nearest("colour", names, ARRAY_LEN(names)));
 	assert_null(str_nearest("", names, ARRAY_LEN(names)));
 	assert_null(str_nearest("path", names, 0));

@@ -167,12 +167,12 @@ mix(uint64_t a, uint64_t b)
 	return h ^ h >> 32;
 }
 
-/* The BACKENDS_PER_FRONTEND_MAX nodes with the highest rendezvous weight, so
- * that one node more or less changes one of them at most.  Not usable ones
- * are left out unless all are (fail open).  Indexes, ascending. */
+/* The `max` nodes with the highest rendezvous weight, so that one node more
+ * or less changes one of them at most.  Not usable ones are left out unless
+ * all are (fail open).  Indexes in order of weight. */
 static size_t
 pick_subset(const struct candidate_node *v, size_t n, bool only_usable,
-    uint64_t seed, size_t out[BACKENDS_PER_FRONTEND_MAX])
+    uint64_t seed, size_t max, size_t out[BACKENDS_PER_FRONTEND_MAX])
 {
 	uint64_t score[BACKENDS_PER_FRONTEND_MAX];
 	size_t k = 0;
@@ -183,9 +183,9 @@ pick_subset(const struct candidate_node *v, size_t n, bool only_usable,
 
 		if (only_usable && !v[i].is_usable)
 			continue;
-		if (k == BACKENDS_PER_FRONTEND_MAX && s <= score[k - 1])
+		if (k == max && s <= score[k - 1])
 			continue;
-		if (k < BACKENDS_PER_FRONTEND_MAX)
+		if (k < max)
 			k++;
 		for (at = k - 1; at > 0 && score[at - 1] < s; at--) {
 			score[at] = score[at - 1];
@@ -220,17 +220,17 @@ node_backend(const struct candidate_node *c, bool fail_open)
 
 static void
 choose_nodes(const struct candidate_node *v, size_t n, uint64_t seed,
-    struct arena *arena, struct chosen *out)
+    size_t max, struct arena *arena, struct chosen *out)
 {
 	size_t picked[BACKENDS_PER_FRONTEND_MAX];
 	size_t n_usable = 0;
-	bool is_subset = n > BACKENDS_PER_FRONTEND_MAX;
+	bool is_subset = n > max;
 	size_t k = n;
 
 	for (size_t i = 0; i < n; i++)
 		n_usable += v[i].is_usable;
 	if (is_subset) {
-		k = pick_subset(v, n, n_usable > 0, seed, picked);
+		k = pick_subset(v, n, n_usable > 0, seed, max, picked);
 		qsort(picked, k, sizeof(picked[0]), index_order);
 	}
 	out->is_degraded = n > 0 && n_usable == 0;
@@ -277,7 +277,8 @@ choose_local(const struct plan_input *in, const struct service *s,
 		if (!kept ||
 		    candidate_order(&nodes.v[kept - 1], &nodes.v[i]) != 0)
 			nodes.v[kept++] = nodes.v[i];
-	choose_nodes(nodes.v, kept, seed, &d->backends_arena, out);
+	choose_nodes(nodes.v, kept, seed, BACKENDS_PER_FRONTEND_MAX,
+	    &d->backends_arena, out);
 	vec_fini(&nodes);
 }
 
@@ -397,7 +398,8 @@ backends_choose(const struct plan_input *in, struct node_cache *nodes,
 			    service->o.cluster, addr->family);
 
 			choose_nodes(set->nodes.v, set->nodes.n, seed,
-			    &decision->backends_arena, &base);
+			    BACKENDS_CLUSTER_MAX, &decision->backends_arena,
+			    &base);
 		}
 		for (size_t j = 0; j < service->n_ports; j++, f++) {
 			const struct service_port *p = &service->ports[j];

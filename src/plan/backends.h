@@ -7,10 +7,15 @@
 
 #include "plan/plan.h"
 
-/* A Cluster Service uses at most so many nodes, chosen by rendezvous hash:
- * more spread nothing better and cost slots. */
+/* Any node can take packets of a Service with externalTrafficPolicy Cluster
+ * and spreads them on: 32 of them, chosen by rendezvous hash, lose a 32nd of
+ * the flows with a node and fill 256 slots.  More would fill 1,024, which is
+ * felt with many Services: in kernel memory and at each start.  Where each
+ * backend counts (Local, endpoints) as many are taken as slots can tell
+ * apart. */
 enum {
-	BACKENDS_PER_FRONTEND_MAX = 64
+	BACKENDS_CLUSTER_MAX = 32,
+	BACKENDS_PER_FRONTEND_MAX = 128
 };
 
 /* Node sets by cluster and family. */

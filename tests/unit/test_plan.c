@@ -451,6 +451,61 @@ test_local_policy(void **state)
 	fixture_fini(&fx);
 }
 
+static size_t
+count(const char *text, const char *word)
+{
+	size_t n = 0;
+
+	for (; (text = strstr(text, word)); text++)
+		n++;
+	return n;
+}
+
+/* Each node has a pod of its own, which nobody else would send to. */
+static void
+test_local_uses_all_nodes(void **state)
+{
+	struct fixture fx;
+	struct str endpoints = { 0 };
+	char *got;
+
+	(void)state;
+	fixture_init(&fx);
+	fixture_apply(&fx, "k",
+	    POOL("p", DEFAULT_POOL, "address: 192.0.2.1")
+		SERVICE("default", "a", "", ", externalTrafficPolicy: Local"));
+	for (int i = 0; i < 100; i++) {
+		char name[20];
+		char addr[20];
+		struct str yaml = { 0 };
+
+		snprintf(name, sizeof(name), "n%d", i);
+		snprintf(addr, sizeof(addr), "10.0.0.%d", i + 1);
+		str_printf(&yaml, NODE("%s", "%s", ""), name, addr);
+		fixture_apply(&fx, "k", str_get(&yaml));
+		str_fini(&yaml);
+		str_printf(&endpoints,
+		    "%s{addresses: [10.9.0.%d], nodeName: %s}", i ? ", " : "",
+		    i + 1, name);
+	}
+	got = str_steal(&endpoints);
+	str_printf(&endpoints,
+	    "apiVersion: discovery.k8s.io/v1\nkind: EndpointSlice\n"
+	    "metadata: {namespace: default, name: a-1, labels: "
+	    "{kubernetes.io/service-name: a}}\n"
+	    "addressType: IPv4\nports: [{name: \"\", port: 8080}]\n"
+	    "endpoints: [%s]\n",
+	    got);
+	free(got);
+	fixture_apply(&fx, "k", str_get(&endpoints));
+	str_fini(&endpoints);
+	fixture_pass(&fx);
+	got = fixture_show_backends(&fx, "default", "a");
+	assert_int_equal(count(got, "(active)"), 100);
+	free(got);
+	fixture_fini(&fx);
+}
+
 static void
 test_subset_is_stable(void **state)
 {
@@ -474,6 +529,7 @@ test_subset_is_stable(void **state)
 	}
 	fixture_pass(&fx);
 	before = fixture_show_backends(&fx, "default", "a");
+	assert_int_equal(count(before, "(active)"), 32);
 	/* A node that is not in the subset may go unnoticed. */
 	for (int i = 0; i < 300; i++) {
 		char addr[40];
@@ -507,6 +563,7 @@ main(void)
 		cmocka_unit_test(test_message_names_each_pool),
 		cmocka_unit_test(test_backends),
 		cmocka_unit_test(test_local_policy),
+		cmocka_unit_test(test_local_uses_all_nodes),
 		cmocka_unit_test(test_subset_is_stable),
 	};
 

@@ -444,8 +444,9 @@ walk_message(struct bgp_out *out, struct wire_writer *w)
 		out->next = NULL;
 	while (out->next && out->next->version > done) {
 		struct route *r = out->next;
+		bool is_told = is_due(out, r);
 
-		if (is_due(out, r)) {
+		if (is_told) {
 			if (!is_begun)
 				bgp_update_begin(&u, w->p + w->n, g->family,
 				    g->is_withdrawn ? NULL : &g->attrs,
@@ -455,7 +456,7 @@ walk_message(struct bgp_out *out, struct wire_writer *w)
 				break;
 		}
 		out->next = TAILQ_PREV(r, route_list, link);
-		if (is_due(out, r))
+		if (is_told)
 			told(out, r);
 	}
 	if (is_begun) {

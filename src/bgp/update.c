@@ -2,6 +2,7 @@
 #include "bgp/update.h"
 
 #include <assert.h>
+#include <string.h>
 
 #include "bgp/msg.h"
 
@@ -309,8 +310,9 @@ bgp_update_add(struct bgp_update_writer *u, const struct prefix *prefix)
 		reserved += 2; /* the attributes' length is still to come */
 	if (u->w.n + 1 + n + reserved > u->w.cap_b)
 		return false;
-	wire_put_u8(&u->w, prefix->len);
-	wire_put_bytes(&u->w, prefix->addr.b, n);
+	u->w.p[u->w.n] = prefix->len;
+	memcpy(u->w.p + u->w.n + 1, prefix->addr.b, n);
+	u->w.n += 1 + n;
 	return true;
 }
 

@@ -123,7 +123,8 @@ explain(const struct nft *nft, const struct nl_refusal *refusal,
 		return err_set(err, rc,
 		    "nft: the kernel lacks something the rules need (%s); "
 		    "load the modules nf_conntrack, nf_nat, nft_ct, nft_nat, "
-		    "nft_masq, nft_hash, nft_fib_inet and nft_reject_inet",
+		    "nft_masq, nft_hash, nft_objref, nft_fib_inet and "
+		    "nft_reject_inet",
 		    strerror(-rc));
 	return err_set(err, rc,
 	    "nft: transaction of %zu elements refused: %s%s%s (message %u); "
@@ -160,11 +161,28 @@ nft_send(struct nft *nft, struct err *err)
 	return 0;
 }
 
+/* Whose element it is: what it counts with, or its comment. */
+static void
+put_name(struct nft_element *element, const struct ruleset_op *op,
+    char counter[NFT_OBJECT_NAME_B])
+{
+	if (op->set != RULESET_SET_ACCT && op->set != RULESET_SET_CONN) {
+		element->comment = op->comment;
+		return;
+	}
+	nft_table_counter_name(op->set == RULESET_SET_ACCT
+		? RULESET_COUNTER_ACCT
+		: RULESET_COUNTER_CONN,
+	    op->comment, counter);
+	element->object = counter;
+}
+
 static void
 on_op(void *arg, const struct ruleset_op *op)
 {
 	struct nft *nft = arg;
 	struct nft_element element = { .key = op->key, .key_len = op->key_len };
+	char counter[NFT_OBJECT_NAME_B];
 	struct nft_sum *sum;
 
 	if (op->set == RULESET_SET_SHARD) {
@@ -173,13 +191,17 @@ on_op(void *arg, const struct ruleset_op *op)
 		return;
 	}
 	sum = nft_sums_get(nft->sums, op);
-	element.set = nft_sum_name(sum);
 	if (!op->is_garbage)
 		nft_sum_apply(sum, op);
+	if (op->set == RULESET_SET_COUNTER) {
+		nft_table_put_counter(&nft->batch, op);
+		return;
+	}
+	element.set = nft_sum_name(sum);
 	if (!op->is_delete) {
 		element.data = op->data_len ? op->data : NULL;
 		element.data_len = op->data_len;
-		element.comment = op->comment;
+		put_name(&element, op, counter);
 	}
 	nft_batch_element(&nft->batch,
 	    op->is_delete ? NFT_MSG_DELSETELEM : NFT_MSG_NEWSETELEM, &element);
@@ -189,22 +211,14 @@ on_op(void *arg, const struct ruleset_op *op)
 static int
 make_room(struct nft *nft, size_t n_new, struct err *err)
 {
-	const struct {
-		enum ruleset_set set;
-		uint32_t *sizes;
-	} rows[] = {
-		{ RULESET_SET_EIP, nft->sizes.eip },
-		{ RULESET_SET_SVC, nft->sizes.svc },
-		{ RULESET_SET_DIRECT, nft->sizes.direct },
-	};
 	bool is_needed = false;
 
 	nft_batch_begin(&nft->batch, nft->nl);
-	for (size_t i = 0; i < ARRAY_LEN(rows) * 2; i++) {
+	for (size_t i = 0; i < NFT_TABLE_BASE_SETS * 2; i++) {
 		unsigned int v6 = i % 2;
-		uint32_t *size = &rows[i / 2].sizes[v6];
-		struct ruleset_op op = { .set = rows[i / 2].set,
+		struct ruleset_op op = { .set = nft_table_base_sets[i / 2],
 			.family = v6 ? FAMILY_IPV6 : FAMILY_IPV4 };
+		uint32_t *size = &nft->sizes.of[op.set][v6];
 		size_t want =
 		    (size_t)nft_sums_get(nft->sums, &op)->count + n_new;
 

@@ -16,7 +16,7 @@
 
 enum {
 	OBJECT_MAX_B = 16 << 10, /* far above any rule of ours */
-	ELEMENT_MAX_B = 512,
+	ELEMENT_MAX_B = 1024,
 	/* The list is one attribute: 16 bits of length. */
 	LIST_MAX_B = 60000,
 };
@@ -179,6 +179,9 @@ nft_batch_element(struct nft_batch *batch, int type,
 	unnest(batch, key);
 	if (element->data || element->chain)
 		put_data(batch, element);
+	if (element->object)
+		put(batch, NFTA_SET_ELEM_OBJREF, element->object,
+		    strlen(element->object) + 1);
 	if (element->comment)
 		put_comment(batch, element->comment);
 	unnest(batch, elem);

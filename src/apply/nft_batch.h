@@ -14,7 +14,8 @@
 #include "net/nl.h"
 
 enum {
-	NFT_NAME_B = 32
+	NFT_NAME_B = 32,
+	NFT_OBJECT_NAME_B = 256
 };
 #define NFT_TABLE "eipd"
 
@@ -36,6 +37,7 @@ struct nft_element {
 	const void *data; /* NULL: none */
 	size_t data_len;
 	const char *chain; /* a goto verdict in place of data, or NULL */
+	const char *object; /* a stateful object likewise */
 	const char *comment; /* NULL: none */
 };
 

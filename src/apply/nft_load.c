@@ -28,11 +28,12 @@ struct nft_table_sizes
 nft_sizes_for(const struct nft *nft)
 {
 	size_t n = ruleset_totals(nft->rs).n_frontends;
-	uint32_t size = (uint32_t)MAX(n * 2, SIZE_MIN);
+	struct nft_table_sizes sizes = { 0 };
 
-	return (struct nft_table_sizes){ .eip = { size, size },
-		.svc = { size, size },
-		.direct = { size, size } };
+	for (size_t i = 0; i < NFT_TABLE_BASE_SETS * 2; i++)
+		sizes.of[nft_table_base_sets[i / 2]][i % 2] =
+		    (uint32_t)MAX(n * 2, SIZE_MIN);
+	return sizes;
 }
 
 void
@@ -128,7 +129,8 @@ load_elements(struct nft *nft, struct nft_shape *shape)
 {
 	static const enum ruleset_set order[] = { RULESET_SET_SHARD,
 		RULESET_SET_SVC, RULESET_SET_EIP, RULESET_SET_DIRECT,
-		RULESET_SET_BACKENDS, RULESET_SET_SLOTS };
+		RULESET_SET_BACKENDS, RULESET_SET_SLOTS, RULESET_SET_ACCT,
+		RULESET_SET_CONN, RULESET_SET_COUNTER };
 	const struct nft_set_shape *set;
 
 	VEC_FOREACH (set, &shape->sets) {
@@ -208,10 +210,10 @@ load_ours(struct nft *nft)
 		rc = 0;
 	if (rc < 0)
 		goto out;
-	for (unsigned int v6 = 0; v6 < 2; v6++) {
-		nft->sizes.eip[v6] = size_of(&shape, RULESET_SET_EIP, v6);
-		nft->sizes.svc[v6] = size_of(&shape, RULESET_SET_SVC, v6);
-		nft->sizes.direct[v6] = size_of(&shape, RULESET_SET_DIRECT, v6);
+	for (size_t i = 0; i < NFT_TABLE_BASE_SETS * 2; i++) {
+		enum ruleset_set set = nft_table_base_sets[i / 2];
+
+		nft->sizes.of[set][i % 2] = size_of(&shape, set, i % 2);
 	}
 	if (!is_good || !is_dispatch_whole(nft, &shape)) {
 		log_warn("nft: table inet %s has changed, it is made anew",
@@ -324,6 +326,8 @@ is_shape_changed(struct nft *nft)
 		const struct nft_set_shape *set;
 		char name[NFT_NAME_B];
 
+		if (sum->like.set == RULESET_SET_COUNTER)
+			continue; /* not told without reading them */
 		nft_table_set_name(sum->like.set, sum->like.family,
 		    sum->like.class, sum->like.shard, name);
 		set = nft_shape_set(&shape, name);

@@ -2,6 +2,7 @@
 #include "apply/nft_read.h"
 
 #include <arpa/inet.h>
+#include <endian.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -241,6 +242,21 @@ copy_data(const struct nlattr *attr, uint8_t *out, size_t max, uint8_t *out_n)
 	return true;
 }
 
+/* Of an element that counts: the Service's key, out of the name of its
+ * counter; NULL if that is not ours, or of the other kind. */
+static const char *
+find_counted(const struct nlattr *object, enum ruleset_set set,
+    char key[NFT_OBJECT_NAME_B])
+{
+	unsigned int kind = set == RULESET_SET_ACCT ? RULESET_COUNTER_ACCT
+						    : RULESET_COUNTER_CONN;
+
+	if (!object || mnl_attr_validate(object, MNL_TYPE_NUL_STRING) < 0 ||
+	    nft_table_parse_counter(mnl_attr_get_str(object), key) != kind)
+		return NULL;
+	return key;
+}
+
 static int
 on_elements(void *arg, const struct nlmsghdr *h)
 {
@@ -257,6 +273,7 @@ on_elements(void *arg, const struct nlmsghdr *h)
 	     each = nl_next_nested(list, each)) {
 		const struct nlattr *elem[NFTA_SET_ELEM_MAX + 1];
 		struct ruleset_op op = *reading->like;
+		char key[NFT_OBJECT_NAME_B];
 
 		nl_parse_nested(each, elem, ARRAY_LEN(elem));
 		if (!copy_data(elem[NFTA_SET_ELEM_KEY], op.key, sizeof(op.key),
@@ -266,9 +283,84 @@ on_elements(void *arg, const struct nlmsghdr *h)
 		    sizeof(op.data), &op.data_len);
 		op.comment = find_comment(elem[NFTA_SET_ELEM_USERDATA],
 		    NFTNL_UDATA_SET_ELEM_COMMENT);
+		if (elem[NFTA_SET_ELEM_OBJREF])
+			op.comment = find_counted(elem[NFTA_SET_ELEM_OBJREF],
+			    op.set, key);
 		reading->fn(reading->arg, &op);
 	}
 	return 0;
+}
+
+static int
+on_counter(void *arg, const struct nlmsghdr *h)
+{
+	const struct reading *reading = arg;
+	struct ruleset_op op = *reading->like;
+	struct nft_counter counter;
+
+	if (!nft_read_counter(h, &counter))
+		return 0;
+	op.key_len = 1;
+	op.key[0] = (uint8_t)counter.kind;
+	op.comment = counter.key;
+	reading->fn(reading->arg, &op);
+	return 0;
+}
+
+static uint64_t
+get_be64(const struct nlattr *attr)
+{
+	uint64_t v = 0;
+
+	(void)nl_get(attr, &v, sizeof(v));
+	return be64toh(v);
+}
+
+bool
+nft_read_counter(const struct nlmsghdr *h, struct nft_counter *out)
+{
+	const struct nlattr *attrs[NFTA_OBJ_MAX + 1];
+	const struct nlattr *data[NFTA_COUNTER_MAX + 1];
+
+	nl_parse(h, sizeof(struct nfgenmsg), attrs, ARRAY_LEN(attrs));
+	if (!is_string(attrs[NFTA_OBJ_TABLE], NFT_TABLE) ||
+	    get_be32(attrs[NFTA_OBJ_TYPE]) != NFT_OBJECT_COUNTER ||
+	    !attrs[NFTA_OBJ_NAME] ||
+	    mnl_attr_validate(attrs[NFTA_OBJ_NAME], MNL_TYPE_NUL_STRING) < 0)
+		return false;
+	out->kind =
+	    nft_table_parse_counter(mnl_attr_get_str(attrs[NFTA_OBJ_NAME]),
+		out->key);
+	if (out->kind == RULESET_COUNTER__COUNT)
+		return false;
+	nl_parse_nested(attrs[NFTA_OBJ_DATA], data, ARRAY_LEN(data));
+	out->packets = get_be64(data[NFTA_COUNTER_PACKETS]);
+	out->bytes = get_be64(data[NFTA_COUNTER_BYTES]);
+	return true;
+}
+
+int
+nft_read_counters_start(struct nl *nl)
+{
+	struct request req;
+	struct nlmsghdr *h = request(&req, NFT_MSG_GETOBJ);
+
+	mnl_attr_put_strz(h, NFTA_OBJ_TABLE, NFT_TABLE);
+	mnl_attr_put_u32(h, NFTA_OBJ_TYPE, htonl(NFT_OBJECT_COUNTER));
+	return nl_dump_start(nl, h);
+}
+
+static int
+read_counters(struct nl *nl, struct reading *reading)
+{
+	int rc = nft_read_counters_start(nl);
+
+	if (rc < 0)
+		return rc;
+	do {
+		rc = nl_dump_step(nl, on_counter, reading);
+	} while (rc > 0);
+	return rc;
 }
 
 int
@@ -280,6 +372,8 @@ nft_read_elements(struct nl *nl, const struct ruleset_op *like,
 	struct request req;
 	struct nlmsghdr *h = request(&req, NFT_MSG_GETSETELEM);
 
+	if (like->set == RULESET_SET_COUNTER)
+		return read_counters(nl, &reading);
 	nft_table_set_name(like->set, like->family, like->class, like->shard,
 	    name);
 	mnl_attr_put_strz(h, NFTA_SET_ELEM_LIST_TABLE, NFT_TABLE);

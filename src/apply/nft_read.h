@@ -28,8 +28,20 @@ ATTR_NODISCARD int nft_read_table(struct nl *nl, enum nft_table_state *out);
 /* `out` is a zeroed or finished shape. */
 ATTR_NODISCARD int nft_read_shape(struct nl *nl, struct nft_shape *out);
 /* `fn` gets each element of the set that `like` describes, with key, data and
- * comment filled in. */
+ * comment filled in; of RULESET_SET_COUNTER each counter of a Service. */
 ATTR_NODISCARD int nft_read_elements(struct nl *nl,
     const struct ruleset_op *like, ruleset_op_fn fn, void *arg);
+
+struct nft_counter {
+	char key[NFT_OBJECT_NAME_B]; /* of the Service */
+	unsigned int kind; /* RULESET_COUNTER_* */
+	uint64_t packets;
+	uint64_t bytes;
+};
+
+/* Begins a dump of all counters, for nl_dump_step(). */
+ATTR_NODISCARD int nft_read_counters_start(struct nl *nl);
+/* Out of a message of that dump; false if it is not a Service's. */
+bool nft_read_counter(const struct nlmsghdr *h, struct nft_counter *out);
 
 #endif

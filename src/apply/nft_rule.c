@@ -7,6 +7,7 @@
 #include <libnftnl/expr.h>
 #include <libnftnl/rule.h>
 #include <linux/netfilter.h>
+#include <linux/netfilter/nf_conntrack_tuple_common.h>
 #include <linux/netfilter/nf_tables.h>
 
 static const uint32_t zero;
@@ -72,6 +73,17 @@ ct_get(struct nft_rule *rule, uint32_t key, uint32_t reg)
 
 	nftnl_expr_set_u32(e, NFTNL_EXPR_CT_KEY, key);
 	nftnl_expr_set_u32(e, NFTNL_EXPR_CT_DREG, reg);
+}
+
+/* Of the flow's first packet, as it came. */
+static void
+ct_get_original(struct nft_rule *rule, uint32_t key, uint32_t reg)
+{
+	struct nftnl_expr *e = expr(rule, "ct");
+
+	nftnl_expr_set_u32(e, NFTNL_EXPR_CT_KEY, key);
+	nftnl_expr_set_u32(e, NFTNL_EXPR_CT_DREG, reg);
+	nftnl_expr_set_u8(e, NFTNL_EXPR_CT_DIR, IP_CT_DIR_ORIGINAL);
 }
 
 static void
@@ -199,15 +211,31 @@ nft_rule_daddr_in(struct nft_rule *rule, const char *set)
 	lookup(rule, set, NFT_REG_1, NO_DREG);
 }
 
+static void
+original_daddr(struct nft_rule *rule, uint32_t reg)
+{
+	ct_get_original(rule, rule->is_v6 ? NFT_CT_DST_IP6 : NFT_CT_DST_IP,
+	    reg);
+}
+
+void
+nft_rule_count_by(struct nft_rule *rule, const char *map)
+{
+	uint32_t reg = NFT_REG32_00 + addr_regs(rule);
+	struct nftnl_expr *e;
+
+	original_daddr(rule, NFT_REG32_00);
+	ct_get(rule, NFT_CT_PROTOCOL, reg);
+	ct_get_original(rule, NFT_CT_PROTO_DST, reg + 1);
+	e = expr(rule, "objref");
+	nftnl_expr_set_u32(e, NFTNL_EXPR_OBJREF_SET_SREG, NFT_REG32_00);
+	nftnl_expr_set_str(e, NFTNL_EXPR_OBJREF_SET_NAME, map);
+}
+
 void
 nft_rule_original_daddr_in(struct nft_rule *rule, const char *set)
 {
-	struct nftnl_expr *e = expr(rule, "ct");
-
-	nftnl_expr_set_u32(e, NFTNL_EXPR_CT_KEY,
-	    rule->is_v6 ? NFT_CT_DST_IP6 : NFT_CT_DST_IP);
-	nftnl_expr_set_u32(e, NFTNL_EXPR_CT_DREG, NFT_REG_1);
-	nftnl_expr_set_u8(e, NFTNL_EXPR_CT_DIR, 0); /* original */
+	original_daddr(rule, NFT_REG_1);
 	lookup(rule, set, NFT_REG_1, NO_DREG);
 }
 

@@ -35,6 +35,8 @@ void nft_rule_ct_state(struct nft_rule *rule, uint32_t bits);
 void nft_rule_ct_status(struct nft_rule *rule, uint32_t bits);
 /* ct mark & mask == 0, or != 0. */
 void nft_rule_ct_mark(struct nft_rule *rule, uint32_t mask, bool is_zero);
+/* counter name of (original daddr . protocol . dport) in the map */
+void nft_rule_count_by(struct nft_rule *rule, const char *map);
 void nft_rule_daddr_in(struct nft_rule *rule, const char *set);
 void nft_rule_original_daddr_in(struct nft_rule *rule, const char *set);
 /* fib daddr . iif oif exists: it leaves where it came in. */

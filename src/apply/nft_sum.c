@@ -28,22 +28,26 @@ push(struct nft_sums *sums, enum ruleset_set set, unsigned int family,
 				  .shard = (uint16_t)shard } });
 }
 
+static void
+push_base(struct nft_sums *sums, enum ruleset_set set)
+{
+	for (unsigned int v6 = 0; v6 < 2; v6++) {
+		sums->base[set][v6] = (int)sums->all.n;
+		push(sums, set, v6 ? FAMILY_IPV6 : FAMILY_IPV4, 0, 0);
+	}
+}
+
 void
 nft_sums_clear(struct nft_sums *sums)
 {
-	static const enum ruleset_set base[] = { RULESET_SET_EIP,
-		RULESET_SET_SVC, RULESET_SET_DIRECT, RULESET_SET_SHARD };
-
 	vec_clear(&sums->all);
 	for (size_t i = 0; i < SLOTS_CLASS__COUNT; i++)
 		vec_clear(&sums->shards[i]);
-	for (size_t i = 0; i < ARRAY_LEN(base); i++) {
-		for (unsigned int v6 = 0; v6 < 2; v6++) {
-			sums->base[base[i]][v6] = (int)sums->all.n;
-			push(sums, base[i], v6 ? FAMILY_IPV6 : FAMILY_IPV4, 0,
-			    0);
-		}
-	}
+	for (size_t i = 0; i < NFT_TABLE_BASE_SETS; i++)
+		push_base(sums, nft_table_base_sets[i]);
+	push_base(sums, RULESET_SET_SHARD);
+	sums->base[RULESET_SET_COUNTER][0] = (int)sums->all.n;
+	push(sums, RULESET_SET_COUNTER, FAMILY_NONE, 0, 0);
 }
 
 struct nft_sums *

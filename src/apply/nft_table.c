@@ -60,9 +60,10 @@ struct set_spec {
 	const char *name;
 	uint32_t key_type;
 	uint32_t key_len;
-	uint32_t data_type; /* 0: a set */
+	uint32_t data_type; /* 0: a set, or of counters */
 	uint32_t data_len;
 	uint32_t size;
+	bool is_counter; /* a map to counters */
 };
 
 struct chain_spec {
@@ -76,7 +77,7 @@ static const struct chain_spec chain_specs[] = {
 	{ "pre", "filter", NF_INET_PRE_ROUTING, PRIO_PRE },
 	{ "nat_pre", "nat", NF_INET_PRE_ROUTING, PRIO_NAT_DST },
 	{ "local", "filter", NF_INET_LOCAL_IN, PRIO_LOCAL },
-	{ "fwd", "filter", NF_INET_FORWARD, PRIO_FORWARD },
+	{ "forward", "filter", NF_INET_FORWARD, PRIO_FORWARD },
 	{ "nat_out", "nat", NF_INET_LOCAL_OUT, PRIO_NAT_DST },
 	{ "nat_post", "nat", NF_INET_POST_ROUTING, PRIO_NAT_SRC },
 	{ "nope", NULL, 0, 0 },
@@ -92,10 +93,18 @@ static const struct chain_spec chain_specs[] = {
 
 /* Names of everything that exists once per family. */
 static const struct names {
-	const char *eip, *svc, *be, *disp, *in, *nat, *out, *local;
+	const char *eip, *svc, *be, *disp, *acct, *conn;
+	const char *in, *nat, *out, *local;
 } names[2] = {
-	{ "eip4", "svc4", "be4", "disp4", "in4", "nat4", "out4", "local4" },
-	{ "eip6", "svc6", "be6", "disp6", "in6", "nat6", "out6", "local6" },
+	{ "eip4", "svc4", "be4", "disp4", "acct4", "conn4", "in4", "nat4",
+	    "out4", "local4" },
+	{ "eip6", "svc6", "be6", "disp6", "acct6", "conn6", "in6", "nat6",
+	    "out6", "local6" },
+};
+
+const enum ruleset_set nft_table_base_sets[NFT_TABLE_BASE_SETS] = {
+	RULESET_SET_EIP, RULESET_SET_SVC, RULESET_SET_DIRECT, RULESET_SET_ACCT,
+	RULESET_SET_CONN
 };
 
 void
@@ -193,7 +202,11 @@ new_set(const struct set_spec *spec)
 	nftnl_set_set_str(set, NFTNL_SET_NAME, spec->name);
 	nftnl_set_set_u32(set, NFTNL_SET_FAMILY, NFPROTO_INET);
 	nftnl_set_set_u32(set, NFTNL_SET_FLAGS,
-	    spec->data_type ? NFT_SET_MAP : 0);
+	    spec->data_type	   ? NFT_SET_MAP
+		: spec->is_counter ? NFT_SET_OBJECT
+				   : 0);
+	if (spec->is_counter)
+		nftnl_set_set_u32(set, NFTNL_SET_OBJ_TYPE, NFT_OBJECT_COUNTER);
 	nftnl_set_set_u32(set, NFTNL_SET_KEY_TYPE, spec->key_type);
 	nftnl_set_set_u32(set, NFTNL_SET_KEY_LEN, spec->key_len);
 	/* A size selects the hash that never has to grow. */
@@ -257,25 +270,36 @@ base_spec(enum ruleset_set set, unsigned int v6, uint32_t size)
 	uint32_t addr_type = v6 ? TYPE_IPV6 : TYPE_IPV4;
 	uint32_t addr_len = v6 ? 16 : 4;
 	uint32_t addr_port = addr_type << TYPE_BITS | TYPE_PORT;
+	struct set_spec spec = { .key_type = addr_type << 2 * TYPE_BITS |
+		    TYPE_PROTOCOL << TYPE_BITS | TYPE_PORT,
+		.key_len = addr_len + 8,
+		.size = size };
 
 	switch (set) {
 	case RULESET_SET_SVC:
-		return (struct set_spec){ names[v6].svc,
-			addr_type << 2 * TYPE_BITS |
-			    TYPE_PROTOCOL << TYPE_BITS | TYPE_PORT,
-			addr_len + 8, TYPE_MARK, 4, size };
+		spec.name = names[v6].svc;
+		spec.data_type = TYPE_MARK;
+		spec.data_len = 4;
+		return spec;
+	case RULESET_SET_ACCT:
+	case RULESET_SET_CONN:
+		spec.name =
+		    set == RULESET_SET_ACCT ? names[v6].acct : names[v6].conn;
+		spec.is_counter = true;
+		return spec;
 	case RULESET_SET_DIRECT:
 		return (struct set_spec){ names[v6].be, TYPE_MARK, 4, addr_port,
-			addr_len + 4, size };
+			addr_len + 4, size, false };
 	case RULESET_SET_EIP:
+	case RULESET_SET_COUNTER:
 	case RULESET_SET_BACKENDS:
 	case RULESET_SET_SLOTS:
 	case RULESET_SET_SHARD:
 	case RULESET_SET__COUNT:
 		break;
 	}
-	return (
-	    struct set_spec){ names[v6].eip, addr_type, addr_len, 0, 0, size };
+	return (struct set_spec){ names[v6].eip, addr_type, addr_len, 0, 0,
+		size, false };
 }
 
 void
@@ -291,16 +315,16 @@ static void
 make_sets(struct nft_batch *batch, const struct nft_table_sizes *sizes,
     struct nft_shape *shape, unsigned int v6)
 {
-	struct set_spec specs[] = {
-		base_spec(RULESET_SET_EIP, v6, sizes->eip[v6]),
-		base_spec(RULESET_SET_SVC, v6, sizes->svc[v6]),
-		base_spec(RULESET_SET_DIRECT, v6, sizes->direct[v6]),
-		{ names[v6].disp, TYPE_MARK, 4, TYPE_VERDICT, 0,
-		    DISPATCH_SIZE },
-	};
+	struct set_spec dispatch = { names[v6].disp, TYPE_MARK, 4, TYPE_VERDICT,
+		0, DISPATCH_SIZE, false };
 
-	for (size_t i = 0; i < ARRAY_LEN(specs); i++)
-		make_set(batch, &specs[i], shape);
+	for (size_t i = 0; i < NFT_TABLE_BASE_SETS; i++) {
+		enum ruleset_set set = nft_table_base_sets[i];
+		struct set_spec spec = base_spec(set, v6, sizes->of[set][v6]);
+
+		make_set(batch, &spec, shape);
+	}
+	make_set(batch, &dispatch, shape);
 }
 
 /* What every base chain begins with: first packets to our addresses only. */
@@ -400,7 +424,7 @@ make_nat(struct nft_batch *batch, struct nft_shape *shape, bool is_v6)
 static void
 make_hairpin(struct nft_batch *batch, struct nft_shape *shape, bool is_v6)
 {
-	struct nft_rule rule = begin(batch, shape, "fwd", is_v6);
+	struct nft_rule rule = begin(batch, shape, "forward", is_v6);
 
 	nft_rule_family(&rule);
 	nft_rule_ct_state(&rule, CT_STATE_NEW);
@@ -409,7 +433,32 @@ make_hairpin(struct nft_batch *batch, struct nft_shape *shape, bool is_v6)
 	nft_rule_is_hairpin(&rule);
 	nft_rule_set_ct_mark_bit(&rule, RULESET_MARK_MASQUERADE);
 	nft_rule_end(&rule);
+}
+
+/* Packets both ways; connections by their first packet, which is the only
+ * one that a nat chain sees, once nothing keeps it from being sent. */
+static void
+make_count(struct nft_batch *batch, struct nft_shape *shape, bool is_v6)
+{
+	struct nft_rule rule = begin(batch, shape, "forward", is_v6);
+
+	nft_rule_family(&rule);
+	nft_rule_ct_mark(&rule, RULESET_MARK_OURS, false);
+	nft_rule_count_by(&rule, names[is_v6].acct);
+	nft_rule_end(&rule);
 	rule = begin(batch, shape, "nat_post", is_v6);
+	nft_rule_family(&rule);
+	nft_rule_ct_status(&rule, IPS_DST_NAT);
+	nft_rule_ct_mark(&rule, RULESET_MARK_OURS, false);
+	nft_rule_count_by(&rule, names[is_v6].conn);
+	nft_rule_end(&rule);
+}
+
+static void
+make_masquerade(struct nft_batch *batch, struct nft_shape *shape, bool is_v6)
+{
+	struct nft_rule rule = begin(batch, shape, "nat_post", is_v6);
+
 	nft_rule_family(&rule);
 	nft_rule_ct_status(&rule, IPS_DST_NAT);
 	nft_rule_original_daddr_in(&rule, names[is_v6].eip);
@@ -457,6 +506,8 @@ nft_table_make(struct nft_batch *batch, const struct nft_table_sizes *sizes,
 		make_in(batch, shape, v6);
 		make_nat(batch, shape, v6);
 		make_hairpin(batch, shape, v6);
+		make_count(batch, shape, v6);
+		make_masquerade(batch, shape, v6);
 	}
 }
 
@@ -486,10 +537,62 @@ nft_table_set_name(enum ruleset_set set, unsigned int family,
 	case RULESET_SET_SHARD:
 		snprintf(out, NFT_NAME_B, "%s", names[v6].disp);
 		return;
+	case RULESET_SET_ACCT:
+		snprintf(out, NFT_NAME_B, "%s", names[v6].acct);
+		return;
+	case RULESET_SET_CONN:
+		snprintf(out, NFT_NAME_B, "%s", names[v6].conn);
+		return;
+	case RULESET_SET_COUNTER:
 	case RULESET_SET__COUNT:
 		break;
 	}
 	out[0] = '\0';
+}
+
+static const char *const counter_suffixes[RULESET_COUNTER__COUNT] = {
+	[RULESET_COUNTER_ACCT] = "/packets",
+	[RULESET_COUNTER_CONN] = "/connections"
+};
+
+void
+nft_table_counter_name(unsigned int kind, const char *key,
+    char out[NFT_OBJECT_NAME_B])
+{
+	snprintf(out, NFT_OBJECT_NAME_B, "%s%s", key, counter_suffixes[kind]);
+}
+
+unsigned int
+nft_table_parse_counter(const char *name, char key[NFT_OBJECT_NAME_B])
+{
+	const char *suffix = strrchr(name, '/');
+	unsigned int kind = 0;
+
+	if (!suffix)
+		return RULESET_COUNTER__COUNT;
+	while (kind < RULESET_COUNTER__COUNT &&
+	    strcmp(suffix, counter_suffixes[kind]) != 0)
+		kind++;
+	snprintf(key, NFT_OBJECT_NAME_B, "%.*s", (int)(suffix - name), name);
+	return kind;
+}
+
+void
+nft_table_put_counter(struct nft_batch *batch, const struct ruleset_op *op)
+{
+	struct nlmsghdr *h = nft_batch_open(batch,
+	    op->is_delete ? NFT_MSG_DELOBJ : NFT_MSG_NEWOBJ,
+	    op->is_delete ? 0 : NLM_F_CREATE);
+	char name[NFT_OBJECT_NAME_B];
+
+	nft_table_counter_name(op->key[0], op->comment, name);
+	mnl_attr_put_strz(h, NFTA_OBJ_TABLE, NFT_TABLE);
+	mnl_attr_put_strz(h, NFTA_OBJ_NAME, name);
+	mnl_attr_put_u32(h, NFTA_OBJ_TYPE, htonl(NFT_OBJECT_COUNTER));
+	if (!op->is_delete)
+		mnl_attr_nest_end(h, mnl_attr_nest_start(h, NFTA_OBJ_DATA));
+	nft_batch_close(batch, h);
+	batch->n_elements++;
 }
 
 bool
@@ -528,7 +631,7 @@ nft_table_make_shard(struct nft_batch *batch, unsigned int class,
 	    class << RULESET_MARK_CLASS_SHIFT | shard * RULESET_SHARD_NUMBERS;
 	char slots[NFT_NAME_B];
 	struct set_spec spec = { slots, TYPE_MARK << TYPE_BITS | TYPE_MARK, 8,
-		TYPE_MARK, 4, per_shard * n_slots };
+		TYPE_MARK, 4, per_shard * n_slots, false };
 
 	nft_table_set_name(RULESET_SET_SLOTS, 0, class, shard, slots);
 	make_set(batch, &spec, shape);

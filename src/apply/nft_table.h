@@ -6,7 +6,8 @@
  * A packet's way: (address, protocol, port) gives a service mark; class and
  * shard of the mark give a chain; mark and a hash of the client give a
  * backend id; that gives address and port for DNAT.  Between rules values
- * travel in the conntrack mark only.  No rule depends on a Service.
+ * travel in the conntrack mark only.  Whose packet it is tells the flow's
+ * original tuple.  No rule depends on a Service.
  */
 #ifndef EIPD_APPLY_NFT_TABLE_H
 #define EIPD_APPLY_NFT_TABLE_H
@@ -21,7 +22,7 @@
 
 /* The table's comment.  Another layout, another text: then the table is
  * replaced.  The seed is the same everywhere, so that appliances agree. */
-#define NFT_LAYOUT "eipd layout 1 seed 0x65697064"
+#define NFT_LAYOUT "eipd layout 2 seed 0x65697064"
 enum {
 	NFT_HASH_SEED = 0x65697064
 };
@@ -53,10 +54,14 @@ struct nft_set_shape *nft_shape_set(struct nft_shape *shape, const char *name);
 /* Append to the batch; `shape` (may be NULL) is told what was made.
  * `sizes` of the base sets by family (0: IPv4, 1: IPv6). */
 struct nft_table_sizes {
-	uint32_t eip[2];
-	uint32_t svc[2];
-	uint32_t direct[2];
+	uint32_t of[RULESET_SET__COUNT][2];
 };
+
+/* The sets that exist once for each family, but the dispatch maps. */
+enum {
+	NFT_TABLE_BASE_SETS = 5
+};
+extern const enum ruleset_set nft_table_base_sets[NFT_TABLE_BASE_SETS];
 
 void nft_table_make(struct nft_batch *batch,
     const struct nft_table_sizes *sizes, struct nft_shape *shape);
@@ -66,6 +71,18 @@ void nft_table_make_shard(struct nft_batch *batch, unsigned int class,
 /* Raises the limit of a base set; valid from the next transaction on. */
 void nft_table_grow(struct nft_batch *batch, enum ruleset_set set,
     unsigned int family, uint32_t size);
+
+/* "cluster/namespace/name/packets" and ".../connections"; `kind` is
+ * RULESET_COUNTER_*. */
+void nft_table_counter_name(unsigned int kind, const char *key,
+    char out[NFT_OBJECT_NAME_B]);
+/* The kind, and the Service's key copied to `key`; RULESET_COUNTER__COUNT if
+ * it is no such name. */
+unsigned int nft_table_parse_counter(const char *name,
+    char key[NFT_OBJECT_NAME_B]);
+/* Makes or deletes what an operation on RULESET_SET_COUNTER says. */
+void nft_table_put_counter(struct nft_batch *batch,
+    const struct ruleset_op *op);
 
 /* The name of the set that an operation is about; for RULESET_SET_SHARD the
  * dispatch map. */

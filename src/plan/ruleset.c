@@ -12,7 +12,8 @@ ruleset_new(void)
 	struct ruleset *rs = mem_new(struct ruleset);
 
 	TAILQ_INIT(&rs->dirty);
-	TAILQ_INIT(&rs->touched);
+	TAILQ_INIT(&rs->touched_addresses);
+	TAILQ_INIT(&rs->touched_services);
 	return rs;
 }
 
@@ -30,16 +31,24 @@ ruleset_free(struct ruleset *rs)
 		rs_frontend_drop_have(rs, fe);
 		rs_frontend_prune(rs, fe);
 	}
-	ruleset_load_begin(rs); /* addresses without a frontend */
+	ruleset_load_begin(rs); /* what is there without a frontend */
 	for (size_t i = 0; i < rs->shards.n; i++)
 		free(rs->shards.v[i]);
 	vec_fini(&rs->shards);
 	vec_fini(&rs->garbage);
+	arena_fini(&rs->garbage_names);
 	vec_fini(&rs->flushes);
 	vec_fini(&rs->moved);
 	vec_fini(&rs->by_number);
 	vec_fini(&rs->weights);
 	free(rs);
+}
+
+void
+rs_clear_garbage(struct ruleset *rs)
+{
+	vec_clear(&rs->garbage);
+	arena_fini(&rs->garbage_names);
 }
 
 struct rs_service *
@@ -61,7 +70,8 @@ rs_service_get(struct ruleset *rs, const char *key)
 void
 rs_service_prune(struct ruleset *rs, struct rs_service *service)
 {
-	if (service->n_refs > 0)
+	if (service->n_refs > 0 || service->use.there ||
+	    service->use.is_touched)
 		return;
 	HASH_DEL(rs->services, service);
 	free(service->key);
@@ -83,12 +93,12 @@ address_get(struct ruleset *rs, const struct addr *addr)
 }
 
 void
-rs_address_touch(struct ruleset *rs, struct rs_address *address)
+rs_use_touch(struct rs_uses *touched, struct rs_use *use)
 {
-	if (address->is_touched)
+	if (use->is_touched)
 		return;
-	address->is_touched = true;
-	TAILQ_INSERT_TAIL(&rs->touched, address, touched);
+	use->is_touched = true;
+	TAILQ_INSERT_TAIL(touched, use, touched);
 }
 
 struct rs_frontend *
@@ -112,7 +122,8 @@ rs_frontend_get(struct ruleset *rs, const struct rs_key *key)
 void
 rs_address_prune(struct ruleset *rs, struct rs_address *address)
 {
-	if (address->n_refs > 0 || address->is_owned || address->is_touched)
+	if (address->n_refs > 0 || address->use.there ||
+	    address->use.is_touched)
 		return;
 	HASH_DEL(rs->addresses, address);
 	free(address);
@@ -246,7 +257,7 @@ rs_state_eq(const struct rs_state *a, const struct rs_state *b)
 
 	if (a->service != b->service || a->number != b->number ||
 	    a->class != b->class || a->is_masqueraded != b->is_masqueraded ||
-	    a->n_backends != b->n_backends)
+	    a->counted != b->counted || a->n_backends != b->n_backends)
 		return false;
 	for (size_t i = 0; i < a->n_backends; i++) {
 		const struct rs_backend *x = &a->backends[i];
@@ -314,7 +325,7 @@ ruleset_each_address(const struct ruleset *rs,
 {
 	for (const struct rs_address *address = rs->addresses; address;
 	     address = address->hh.next) {
-		if (address->is_owned)
+		if (address->use.there)
 			fn(arg, &address->addr);
 	}
 }
@@ -331,8 +342,9 @@ ruleset_totals(const struct ruleset *rs)
 bool
 ruleset_is_dirty(const struct ruleset *rs)
 {
-	return !TAILQ_EMPTY(&rs->dirty) || !TAILQ_EMPTY(&rs->touched) ||
-	    rs->garbage.n > 0;
+	return !TAILQ_EMPTY(&rs->dirty) ||
+	    !TAILQ_EMPTY(&rs->touched_addresses) ||
+	    !TAILQ_EMPTY(&rs->touched_services) || rs->garbage.n > 0;
 }
 
 const struct ruleset_flush *

@@ -5,7 +5,8 @@
  *
  * Pure.  Every frontend (address, protocol, port) has a number, a class, its
  * backends with an index each, and a slot table; they are adopted from the
- * kernel where it has them.  Cost of a change: that of its Service.
+ * kernel where it has them.  Every Service has its counters.  Cost of a
+ * change: that of its Service.
  *
  * Marks: a service mark is flags | class | number (24 bits), a backend id is
  * flags | number (20 bits) << 8 | index, so that one masked conntrack request
@@ -37,8 +38,8 @@ enum {
 	RULESET_SHARD_NUMBERS = 512,
 	RULESET_NUMBERS_MAX = 0xf0000,
 	RULESET_SHARDS_MAX = RULESET_NUMBERS_MAX / RULESET_SHARD_NUMBERS,
-	/* with its NUL it must fit an element's userdata */
-	RULESET_KEY_MAX = 250,
+	/* with a suffix it must fit the name of an object */
+	RULESET_KEY_MAX = 243,
 	RULESET_ELEMENT_KEY_MAX = 24,
 	RULESET_ELEMENT_DATA_MAX = 20,
 };
@@ -54,6 +55,9 @@ enum ruleset_set {
 	RULESET_SET_DIRECT, /* service mark of class 15 : address . port */
 	RULESET_SET_BACKENDS, /* of a shard; backend id : address . port */
 	RULESET_SET_SLOTS, /* of a shard; service mark . slot : backend id */
+	RULESET_SET_COUNTER, /* no set: the counters of a Service */
+	RULESET_SET_ACCT, /* address . protocol . port : counter of packets */
+	RULESET_SET_CONN, /* address . protocol . port : of connections */
 	RULESET_SET_SHARD, /* no element: the shard itself, to be made */
 	RULESET_SET__COUNT,
 };
@@ -70,7 +74,16 @@ struct ruleset_op {
 	uint8_t data_len; /* when deleting: what is there */
 	uint8_t key[RULESET_ELEMENT_KEY_MAX];
 	uint8_t data[RULESET_ELEMENT_DATA_MAX];
-	const char *comment; /* NULL: none */
+	/* Of the service element; who is counted of the last three, whose
+	 * counters go by RULESET_COUNTER_*, the key; NULL: none. */
+	const char *comment;
+};
+
+/* The totals of a Service outlive its frontends, as long as it has any. */
+enum {
+	RULESET_COUNTER_ACCT, /* packets and octets forwarded */
+	RULESET_COUNTER_CONN, /* its packets are connections */
+	RULESET_COUNTER__COUNT,
 };
 
 /* Conntrack entries to forget after a change. */
@@ -130,9 +143,9 @@ void ruleset_clear_moved(struct ruleset *rs);
 void ruleset_free_number(struct ruleset *rs, uint32_t number);
 
 /* Reading the kernel back.  Between begin and end every element is given, the
- * service elements before all others; shards before them.  What was staged
- * or done before stays wanted; what nobody wants is kept if this is the first
- * load, removed otherwise.  Elements that belong to no Service are removed
+ * service elements before all others but shards, the counters last.  What was
+ * staged or done before stays wanted; what nobody wants is kept if this is the
+ * first load, removed otherwise.  Elements that belong to no Service are removed
  * with the next transaction. */
 void ruleset_load_begin(struct ruleset *rs);
 void ruleset_load_shard(struct ruleset *rs, unsigned int class,

@@ -11,6 +11,10 @@
 
 #include "plan/ruleset_impl.h"
 
+enum {
+	WEIGHT_FRONTEND = 12
+};
+
 struct emit {
 	ruleset_op_fn fn;
 	void *arg;
@@ -25,8 +29,8 @@ is_same_place(const struct rs_state *a, const struct rs_state *b)
 	return a && b && rs_service_mark(a) == rs_service_mark(b);
 }
 
-struct ruleset_op
-rs_op_eip(const struct addr *addr, bool is_delete)
+static struct ruleset_op
+op_eip(const struct addr *addr, bool is_delete)
 {
 	struct ruleset_op op = { .set = RULESET_SET_EIP,
 		.is_delete = is_delete,
@@ -37,14 +41,15 @@ rs_op_eip(const struct addr *addr, bool is_delete)
 	return op;
 }
 
+/* address . protocol . port, and whose it is */
 static struct ruleset_op
-op_svc(const struct rs_frontend *fe, const struct rs_state *state,
-    bool is_delete)
+op_frontend(enum ruleset_set set, const struct rs_frontend *fe,
+    const struct rs_state *state, bool is_delete)
 {
-	struct ruleset_op op = { .set = RULESET_SET_SVC,
+	struct ruleset_op op = { .set = set,
 		.is_delete = is_delete,
-		.family = fe->key.family };
-	uint32_t mark = rs_service_mark(state);
+		.family = fe->key.family,
+		.comment = state->service->key };
 	size_t n = addr_len_b(&fe->address->addr);
 
 	memcpy(op.key, fe->key.addr, n);
@@ -52,9 +57,19 @@ op_svc(const struct rs_frontend *fe, const struct rs_state *state,
 	op.key[n + 4] = (uint8_t)(fe->key.port >> 8);
 	op.key[n + 5] = (uint8_t)fe->key.port;
 	op.key_len = (uint8_t)(n + 8);
+	return op;
+}
+
+static struct ruleset_op
+op_svc(const struct rs_frontend *fe, const struct rs_state *state,
+    bool is_delete)
+{
+	struct ruleset_op op =
+	    op_frontend(RULESET_SET_SVC, fe, state, is_delete);
+	uint32_t mark = rs_service_mark(state);
+
 	memcpy(op.data, &mark, sizeof(mark));
 	op.data_len = sizeof(mark);
-	op.comment = state->service->key;
 	return op;
 }
 
@@ -159,10 +174,39 @@ emit_svc(const struct emit *emit, const struct rs_frontend *fe,
 	emit->fn(emit->arg, &op);
 }
 
+/* Its element among those counted: `kind` as bit of `counted`. */
+static void
+emit_counted(const struct emit *emit, const struct rs_frontend *fe,
+    const struct rs_state *a, const struct rs_state *b, unsigned int kind,
+    bool is_delete)
+{
+	static const enum ruleset_set sets[] = { RULESET_SET_ACCT,
+		RULESET_SET_CONN };
+	struct ruleset_op op;
+
+	if (!a || !(a->counted & 1 << kind) ||
+	    (b && b->service == a->service && (b->counted & 1 << kind)))
+		return;
+	op = op_frontend(sets[kind], fe, a, is_delete);
+	emit->fn(emit->arg, &op);
+}
+
 static void
 del_svc(const struct emit *emit, const struct rs_frontend *fe)
 {
 	emit_svc(emit, fe, fe->have, fe->want, true);
+}
+
+static void
+del_acct(const struct emit *emit, const struct rs_frontend *fe)
+{
+	emit_counted(emit, fe, fe->have, fe->want, RULESET_COUNTER_ACCT, true);
+}
+
+static void
+del_conn(const struct emit *emit, const struct rs_frontend *fe)
+{
+	emit_counted(emit, fe, fe->have, fe->want, RULESET_COUNTER_CONN, true);
 }
 
 static void
@@ -190,31 +234,61 @@ add_slots(const struct emit *emit, const struct rs_frontend *fe)
 }
 
 static void
+add_acct(const struct emit *emit, const struct rs_frontend *fe)
+{
+	emit_counted(emit, fe, fe->want, fe->have, RULESET_COUNTER_ACCT, false);
+}
+
+static void
+add_conn(const struct emit *emit, const struct rs_frontend *fe)
+{
+	emit_counted(emit, fe, fe->want, fe->have, RULESET_COUNTER_CONN, false);
+}
+
+static void
 add_svc(const struct emit *emit, const struct rs_frontend *fe)
 {
 	emit_svc(emit, fe, fe->want, fe->have, false);
 }
 
-static const pass_fn del_passes[] = { del_svc, del_slots, del_backends };
-static const pass_fn add_passes[] = { add_backends, add_slots, add_svc };
+static const pass_fn del_passes[] = { del_svc, del_acct, del_conn, del_slots,
+	del_backends };
+static const pass_fn add_passes[] = { add_backends, add_slots, add_acct,
+	add_conn, add_svc };
 
+/* In slots, by the room in a message: that of what carries the Service's
+ * name, which comes five times, and four more elements. */
 static size_t
 weight_of(const struct rs_state *state)
 {
 	if (!state)
 		return 0;
-	return slots_count(state->class) + state->n_backends + 2;
+	return slots_count(state->class) + state->n_backends + WEIGHT_FRONTEND +
+	    strlen(state->service->key) / 8;
 }
 
 static void
-touch_address(struct ruleset *rs, const struct rs_frontend *fe)
+change_use(struct rs_uses *touched, struct rs_use *use, int delta)
+{
+	use->delta += delta;
+	rs_use_touch(touched, use);
+}
+
+static void
+touch(struct ruleset *rs, const struct rs_frontend *fe)
 {
 	int delta = (fe->want != NULL) - (fe->have != NULL);
+	struct rs_service *old = fe->have ? fe->have->service : NULL;
+	struct rs_service *new = fe->want ? fe->want->service : NULL;
 
-	if (delta == 0)
+	if (delta != 0)
+		change_use(&rs->touched_addresses, &fe->address->use, delta);
+	if (old == new)
 		return;
-	fe->address->delta += delta;
-	rs_address_touch(rs, fe->address);
+	if (old)
+		change_use(&rs->touched_services, &old->use, -1);
+	if (new)
+		change_use(&rs->touched_services, &new->use, 1);
 }
 
 size_t
@@ -236,7 +310,7 @@ ruleset_begin(struct ruleset *rs, size_t max_services, size_t max_elements)
 			n_services++;
 		}
 		n_elements += weight_of(fe->have) + weight_of(fe->want);
-		touch_address(rs, fe);
+		touch(rs, fe);
 		n_frontends++;
 	}
 	rs->picked_end = fe;
@@ -257,26 +331,50 @@ run_passes(const struct ruleset *rs, const pass_fn *passes, size_t n,
 }
 
 static bool
-is_address_wanted(const struct rs_address *address)
+is_use_wanted(const struct rs_use *use)
 {
-	return address->n_frontends + (size_t)address->delta > 0;
+	return use->n_frontends + (size_t)use->delta > 0;
 }
 
 static void
 emit_addresses(const struct ruleset *rs, const struct emit *emit,
     bool is_delete)
 {
-	const struct rs_address *address;
+	const struct rs_use *use;
 
-	for (address = TAILQ_FIRST(&rs->touched); address;
-	     address = TAILQ_NEXT(address, touched)) {
-		bool is_wanted = is_address_wanted(address);
+	TAILQ_FOREACH (use, &rs->touched_addresses, touched) {
+		bool is_wanted = is_use_wanted(use);
 		struct ruleset_op op;
 
-		if (is_wanted == address->is_owned || is_wanted == is_delete)
+		if (is_wanted == use->there || is_wanted == is_delete)
 			continue;
-		op = rs_op_eip(&address->addr, is_delete);
+		op = op_eip(&((const struct rs_address *)use)->addr, is_delete);
 		emit->fn(emit->arg, &op);
+	}
+}
+
+static void
+emit_counters(const struct ruleset *rs, const struct emit *emit, bool is_delete)
+{
+	const struct rs_use *use;
+
+	TAILQ_FOREACH (use, &rs->touched_services, touched) {
+		bool is_wanted = is_use_wanted(use);
+
+		if (is_wanted == is_delete)
+			continue;
+		for (uint8_t kind = 0; kind < RULESET_COUNTER__COUNT; kind++) {
+			struct ruleset_op op = { .set = RULESET_SET_COUNTER,
+				.is_delete = is_delete,
+				.key_len = 1,
+				.key = { kind },
+				.comment =
+				    ((const struct rs_service *)use)->key };
+
+			if (is_wanted == (use->there >> kind & 1))
+				continue;
+			emit->fn(emit->arg, &op);
+		}
 	}
 }
 
@@ -308,6 +406,8 @@ ruleset_diff(struct ruleset *rs, ruleset_op_fn fn, void *arg)
 		fn(arg, &rs->garbage.v[i]);
 	run_passes(rs, del_passes, ARRAY_LEN(del_passes), &emit);
 	emit_addresses(rs, &emit, true);
+	emit_counters(rs, &emit, true);
+	emit_counters(rs, &emit, false);
 	run_passes(rs, add_passes, ARRAY_LEN(add_passes), &emit);
 	emit_addresses(rs, &emit, false);
 }
@@ -422,23 +522,34 @@ flush_change(struct ruleset *rs, const struct rs_frontend *fe)
 }
 
 static void
-finish_addresses(struct ruleset *rs)
+finish_use(struct rs_uses *touched, struct rs_use *use, unsigned int bits)
 {
-	struct rs_address *address;
+	TAILQ_REMOVE(touched, use, touched);
+	use->there = is_use_wanted(use) ? (uint8_t)bits : 0;
+	use->n_frontends += (size_t)use->delta;
+	use->delta = 0;
+	use->is_touched = false;
+}
 
-	while ((address = TAILQ_FIRST(&rs->touched))) {
-		bool is_wanted = is_address_wanted(address);
+static void
+finish_uses(struct ruleset *rs)
+{
+	struct rs_use *use;
 
-		TAILQ_REMOVE(&rs->touched, address, touched);
-		if (is_wanted != address->is_owned)
+	while ((use = TAILQ_FIRST(&rs->touched_addresses))) {
+		struct rs_address *address = (struct rs_address *)use;
+		bool was_there = use->there;
+
+		finish_use(&rs->touched_addresses, use, 1);
+		if (use->there != was_there)
 			vec_push(&rs->moved,
 			    (struct ruleset_moved){ .addr = address->addr,
-				.is_owned = is_wanted });
-		address->n_frontends += (size_t)address->delta;
-		address->delta = 0;
-		address->is_owned = is_wanted;
-		address->is_touched = false;
+				.is_owned = use->there });
 		rs_address_prune(rs, address);
+	}
+	while ((use = TAILQ_FIRST(&rs->touched_services))) {
+		finish_use(&rs->touched_services, use, RS_COUNTED);
+		rs_service_prune(rs, (struct rs_service *)use);
 	}
 }
 
@@ -447,7 +558,7 @@ ruleset_done(struct ruleset *rs)
 {
 	struct rs_frontend *fe;
 
-	vec_clear(&rs->garbage);
+	rs_clear_garbage(rs);
 	while ((fe = TAILQ_FIRST(&rs->dirty)) != rs->picked_end) {
 		flush_change(rs, fe);
 		TAILQ_REMOVE(&rs->dirty, fe, dirty);
@@ -457,6 +568,6 @@ ruleset_done(struct ruleset *rs)
 		fe->is_staged = false;
 		rs_frontend_prune(rs, fe);
 	}
-	finish_addresses(rs);
+	finish_uses(rs);
 	rs->picked_end = NULL;
 }

@@ -9,6 +9,7 @@
 
 #include <sys/queue.h>
 
+#include "base/arena.h"
 #include "base/mem.h"
 #include "base/table.h"
 #include "base/vec.h"
@@ -50,18 +51,29 @@ struct rs_state {
 	uint8_t next_index; /* where the search for a free one starts */
 	uint8_t direct_index; /* of RS_ERA_DIRECT; SLOTS_NO_BACKEND: unknown */
 	uint8_t eras;
+	uint8_t counted; /* bits: its elements RULESET_COUNTER_* */
 	bool is_masqueraded;
 	bool is_counted; /* in the use of its shard */
 };
 
-struct rs_address {
-	struct addr addr;
-	bool is_owned; /* in the kernel's set */
-	bool is_touched;
+/* What is in the kernel while frontends in the kernel need it. */
+struct rs_use {
+	size_t n_frontends;
 	int delta; /* of n_frontends, in this transaction */
-	size_t n_frontends; /* in the kernel */
+	uint8_t there; /* bits: what is in the kernel */
+	bool is_touched;
+	TAILQ_ENTRY(rs_use) touched;
+};
+TAILQ_HEAD(rs_uses, rs_use);
+
+enum {
+	RS_COUNTED = (1 << RULESET_COUNTER__COUNT) - 1
+};
+
+struct rs_address {
+	struct rs_use use; /* bit 0: in the kernel's set */
+	struct addr addr;
 	size_t n_refs; /* frontends, there or wanted */
-	TAILQ_ENTRY(rs_address) touched;
 	UT_hash_handle hh;
 };
 
@@ -80,6 +92,7 @@ struct rs_frontend {
 };
 
 struct rs_service {
+	struct rs_use use; /* bits: its counters */
 	char *key;
 	size_t n_refs; /* states */
 	TAILQ_HEAD(rs_siblings, rs_frontend) frontends;
@@ -102,11 +115,13 @@ struct ruleset {
 	VEC(struct rs_shard *) shards;
 	size_t first_free[SLOTS_CLASS__COUNT]; /* no room in shards before */
 	struct rs_dirty dirty;
-	TAILQ_HEAD(rs_touched, rs_address) touched;
+	struct rs_uses touched_addresses;
+	struct rs_uses touched_services;
 	struct rs_frontend *picked_end; /* first dirty one not picked */
 	uint32_t stage;
 	bool is_loaded;
 	VEC(struct ruleset_op) garbage;
+	struct arena garbage_names;
 	VEC(struct ruleset_flush) flushes;
 	VEC(struct ruleset_moved) moved;
 	VEC(struct rs_frontend *) by_number; /* while loading */
@@ -131,9 +146,11 @@ struct rs_state *rs_state_new(struct rs_service *service, uint32_t number,
 void rs_state_free(struct ruleset *rs, struct rs_state *state);
 bool rs_state_eq(const struct rs_state *a, const struct rs_state *b);
 int rs_backend_cmp(const struct rs_backend *a, const struct rs_backend *b);
-void rs_address_touch(struct ruleset *rs, struct rs_address *address);
+void rs_use_touch(struct rs_uses *touched, struct rs_use *use);
 /* Frees it if nothing needs it. */
 void rs_address_prune(struct ruleset *rs, struct rs_address *address);
+
+void rs_clear_garbage(struct ruleset *rs);
 
 /* ruleset_number.c */
 struct rs_shard *rs_shard_get(struct ruleset *rs, size_t at);
@@ -148,8 +165,5 @@ void rs_count(struct ruleset *rs, struct rs_state *state);
 void rs_uncount(struct ruleset *rs, struct rs_state *state);
 uint32_t rs_service_mark(const struct rs_state *state);
 uint32_t rs_backend_id(const struct rs_state *state, unsigned int index);
-
-/* ruleset_diff.c */
-struct ruleset_op rs_op_eip(const struct addr *addr, bool is_delete);
 
 #endif

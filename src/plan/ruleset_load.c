@@ -10,10 +10,30 @@
 
 /* What was there is wanted from now on, unless something newer is. */
 static void
-forget_kernel(struct ruleset *rs)
+forget_uses(struct ruleset *rs)
 {
 	struct rs_address *address;
 	struct rs_address *next;
+	struct rs_service *service;
+	struct rs_service *next_service;
+
+	TAILQ_INIT(&rs->touched_addresses);
+	TAILQ_INIT(&rs->touched_services);
+	for (address = rs->addresses; address; address = next) {
+		next = address->hh.next;
+		address->use = (struct rs_use){ 0 };
+		rs_address_prune(rs, address);
+	}
+	for (service = rs->services; service; service = next_service) {
+		next_service = service->hh.next;
+		service->use = (struct rs_use){ 0 };
+		rs_service_prune(rs, service);
+	}
+}
+
+static void
+forget_kernel(struct ruleset *rs)
+{
 
 	rs->stage++;
 	for (struct rs_frontend *fe = rs->frontends; fe; fe = fe->hh.next) {
@@ -29,19 +49,11 @@ forget_kernel(struct ruleset *rs)
 		rs_frontend_stage(rs, fe, have);
 		rs->stage++;
 	}
-	for (address = rs->addresses; address; address = next) {
-		next = address->hh.next;
-		address->is_owned = false;
-		address->is_touched = false;
-		address->delta = 0;
-		address->n_frontends = 0;
-		rs_address_prune(rs, address);
-	}
-	TAILQ_INIT(&rs->touched);
+	forget_uses(rs);
 	for (size_t i = 0; i < rs->shards.n; i++)
 		memset(rs->shards.v[i]->is_made, 0,
 		    sizeof(rs->shards.v[i]->is_made));
-	vec_clear(&rs->garbage);
+	rs_clear_garbage(rs);
 	rs->picked_end = NULL;
 }
 
@@ -116,20 +128,31 @@ state_of_mark(struct ruleset *rs, uint32_t mark, const char *comment)
 	return state;
 }
 
+/* address . protocol . port */
+static bool
+parse_key(const struct ruleset_op *op, struct rs_key *out)
+{
+	size_t n = op->family == FAMILY_IPV4 ? 4 : 16;
+
+	if (op->key_len != n + 8 || !is_zero(op->key + n + 1, 3) ||
+	    !is_zero(op->key + n + 6, 2))
+		return false;
+	*out = (struct rs_key){ .family = op->family };
+	memcpy(out->addr, op->key, n);
+	out->protocol = op->key[n];
+	out->port = (uint16_t)(op->key[n + 4] << 8 | op->key[n + 5]);
+	return true;
+}
+
 static bool
 load_svc(struct ruleset *rs, const struct ruleset_op *op)
 {
-	size_t n = op->family == FAMILY_IPV4 ? 4 : 16;
-	struct rs_key key = { .family = op->family };
 	struct rs_frontend *fe;
 	struct rs_state *state;
+	struct rs_key key;
 
-	if (op->key_len != n + 8 || op->data_len != 4 ||
-	    !is_zero(op->key + n + 1, 3) || !is_zero(op->key + n + 6, 2))
+	if (op->data_len != 4 || !parse_key(op, &key))
 		return false;
-	memcpy(key.addr, op->key, n);
-	key.protocol = op->key[n];
-	key.port = (uint16_t)(op->key[n + 4] << 8 | op->key[n + 5]);
 	fe = rs_frontend_get(rs, &key);
 	state =
 	    fe->have ? NULL : state_of_mark(rs, get_u32(op->data), op->comment);
@@ -226,7 +249,37 @@ load_eip(struct ruleset *rs, const struct ruleset_op *op)
 	HASH_FIND(hh, rs->addresses, &addr, sizeof(addr), address);
 	if (!address)
 		return false;
-	address->is_owned = true;
+	address->use.there = 1;
+	return true;
+}
+
+static bool
+load_counted(struct ruleset *rs, const struct ruleset_op *op, unsigned int kind)
+{
+	struct rs_frontend *fe;
+	struct rs_key key;
+
+	if (!op->comment || !parse_key(op, &key))
+		return false;
+	HASH_FIND(hh, rs->frontends, &key, sizeof(key), fe);
+	if (!fe || !fe->have ||
+	    strcmp(fe->have->service->key, op->comment) != 0)
+		return false;
+	fe->have->counted |= (uint8_t)(1 << kind);
+	return true;
+}
+
+static bool
+load_counter(struct ruleset *rs, const struct ruleset_op *op)
+{
+	struct rs_service *service;
+
+	if (!op->comment || op->key[0] >= RULESET_COUNTER__COUNT)
+		return false;
+	HASH_FIND_STR(rs->services, op->comment, service);
+	if (!service)
+		return false;
+	service->use.there |= (uint8_t)(1 << op->key[0]);
 	return true;
 }
 
@@ -250,6 +303,15 @@ ruleset_load_element(struct ruleset *rs, const struct ruleset_op *op)
 	case RULESET_SET_SLOTS:
 		is_known = load_slot(rs, op);
 		break;
+	case RULESET_SET_ACCT:
+		is_known = load_counted(rs, op, RULESET_COUNTER_ACCT);
+		break;
+	case RULESET_SET_CONN:
+		is_known = load_counted(rs, op, RULESET_COUNTER_CONN);
+		break;
+	case RULESET_SET_COUNTER:
+		is_known = load_counter(rs, op);
+		break;
 	case RULESET_SET_SHARD:
 	case RULESET_SET__COUNT:
 		return true;
@@ -259,7 +321,7 @@ ruleset_load_element(struct ruleset *rs, const struct ruleset_op *op)
 	garbage = *op;
 	garbage.is_delete = true;
 	garbage.is_garbage = true;
-	garbage.comment = NULL;
+	garbage.comment = arena_strdup(&rs->garbage_names, op->comment);
 	vec_push(&rs->garbage, garbage);
 	return false;
 }
@@ -286,7 +348,8 @@ finish_frontend(struct ruleset *rs, struct rs_frontend *fe)
 		for (size_t i = 0; i < have->n_backends; i++)
 			have->next_index = (uint8_t)MAX(have->next_index,
 			    (have->backends[i].index + 1) % SLOTS_BACKENDS_MAX);
-		fe->address->n_frontends++;
+		fe->address->use.n_frontends++;
+		have->service->use.n_frontends++;
 	}
 	if (fe->is_staged && fe->want && have && rs_state_eq(have, fe->want)) {
 		uint8_t next_index = fe->want->next_index;
@@ -314,8 +377,14 @@ ruleset_load_end(struct ruleset *rs)
 	}
 	for (struct rs_address *address = rs->addresses; address;
 	     address = address->hh.next) {
-		if ((address->n_frontends > 0) != address->is_owned)
-			rs_address_touch(rs, address);
+		if (address->use.there != (address->use.n_frontends > 0))
+			rs_use_touch(&rs->touched_addresses, &address->use);
+	}
+	for (struct rs_service *service = rs->services; service;
+	     service = service->hh.next) {
+		if (service->use.there !=
+		    (service->use.n_frontends > 0 ? RS_COUNTED : 0))
+			rs_use_touch(&rs->touched_services, &service->use);
 	}
 	vec_fini(&rs->by_number);
 	rs->is_loaded = true;
@@ -333,7 +402,7 @@ ruleset_load_abort(struct ruleset *rs)
 			rs_frontend_drop_have(rs, fe);
 		rs_frontend_prune(rs, fe);
 	}
-	vec_clear(&rs->garbage);
+	rs_clear_garbage(rs);
 	vec_fini(&rs->by_number);
 }
 

@@ -259,6 +259,7 @@ make_state(struct ruleset *rs, struct rs_service *service,
 		base = NULL;
 	rs_number_ref(rs, number);
 	state = rs_state_new(service, number, class, frontend->is_masqueraded);
+	state->counted = RS_COUNTED;
 	state->next_index = give_indexes(base, backends, n);
 	if (base) {
 		state->eras |= base->eras;

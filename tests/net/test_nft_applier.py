@@ -7,6 +7,7 @@ the environment (NFT_DRIVER) or built here."""
 
 import collections
 import glob
+import json
 import os
 import re
 import socket
@@ -124,6 +125,21 @@ def generation(net):
 
 def table(net):
     return net.run("gw", "nft", "list", "table", "inet", "eipd")
+
+
+def totals(net, key="prod/default/web"):
+    """(packets, bytes, connections) of a Service, None without counters."""
+    found = {}
+    listed = net.run("gw", "nft", "-j", "list", "counters")
+    for thing in json.loads(listed)["nftables"]:
+        counter = thing.get("counter")
+        if counter and counter["table"] == "eipd":
+            owner, _, kind = counter["name"].rpartition("/")
+            found[owner, kind] = counter
+    if (key, "packets") not in found:
+        return None
+    return (found[key, "packets"]["packets"], found[key, "packets"]["bytes"],
+            found[key, "connections"]["packets"])
 
 
 def counts(fetch, n=60):
@@ -260,6 +276,77 @@ def test_restart_writes_nothing(net, driver, program):
     again.end()
 
 
+@pytest.mark.parametrize("address", [EIP4, EIP6])
+def test_totals(net, driver, address):
+    assert totals(net) == (0, 0, 0)
+    header, text = 48 if ":" in address else 28, "x" * 500
+    octets = 0
+    for n in range(1, 11):
+        answer = " ".join([*net.udp(address, 53, text), text])
+        octets += header + len(text) + header + len(answer)
+        assert totals(net) == (2 * n, octets, n)
+    packets = 20
+    for n in range(11, 31):
+        net.get(address, 80)
+        assert totals(net)[2] == n
+    # At least SYN, its answer, request and response.
+    assert totals(net)[0] >= packets + 20 * 4
+    # One connection with many packets is one connection.
+    c, response = net.http(address, 80, "/stream?seconds=0.5&rate=100")
+    octets = totals(net)[1] + len(response.read())
+    c.close()
+    assert totals(net)[1] > octets and totals(net)[2] == 31
+    # What is refused is not forwarded.
+    with pytest.raises(ConnectionRefusedError):
+        net.connect(address, 81)
+    assert totals(net)[2] == 31
+    # The gateway's own are counted, but do not pass through it.
+    net.get(address, 80, host="gw")
+    assert totals(net)[2] == 32
+
+
+def test_totals_of_hairpins(net, driver):
+    for _ in range(10):
+        net.get(EIP4, 80, host="n1")
+    assert totals(net)[2] == 10
+
+
+def test_totals_never_fall(net, driver, program):
+    before = totals(net)
+
+    def grown():
+        nonlocal before
+        net.get(EIP4, 80)
+        now = totals(net)
+        # The last packets of a connection may still be under way.
+        assert all(a > b for a, b in zip(now, before)), (now, before)
+        assert now[2] == before[2] + 1
+        before = now
+
+    for n in (1, 2, 3, 1, 3, 2):
+        driver.stage("prod/default/web", *service(NODES4[:n], NODES6[:n]))
+        driver.commit()
+        grown()
+    driver.stage("prod/default/web", *service()[:1])
+    driver.commit()
+    grown()
+    again = Driver(net, program)
+    again.stage("prod/default/web", *service())
+    again.commit()
+    grown()
+    driver.ask("load")
+    driver.stage("prod/default/web", *service())
+    driver.commit()
+    grown()
+    again.end()
+    driver.stage("prod/default/web")
+    driver.commit()
+    assert totals(net) is None
+    driver.stage("prod/default/web", *service())
+    driver.commit()
+    assert totals(net) == (0, 0, 0)
+
+
 FOREIGN = [
     ["delete element inet eipd svc4 { %s . tcp . 80 }" % EIP4],
     ["delete element inet eipd eip6 { %s }" % EIP6],
@@ -270,6 +357,11 @@ FOREIGN = [
     ["add element inet eipd svc4 { 198.18.0.9 . tcp . 9 comment \"a/b/c\" : "
      "0x8f000777 }"],
     ["add element inet eipd svc4 { 198.18.0.9 . tcp . 9 : 0x12345678 }"],
+    ["delete element inet eipd acct4 { %s . tcp . 80 }" % EIP4],
+    ["flush map inet eipd conn6"],
+    ["add counter inet eipd prod/default/other/packets"],
+    ["flush map inet eipd acct4", "flush map inet eipd acct6",
+     "delete counter inet eipd prod/default/web/packets"],
     ["flush chain inet eipd in4"],
     ["add chain inet eipd mine"],
     ["flush map inet eipd disp4"],
@@ -362,8 +454,8 @@ def test_change_under_load(net, driver):
 
 
 def test_key_of_greatest_length(net, driver):
-    key = "c" * 120 + "/" + "n" * 63 + "/" + "s" * 63
-    assert len(key) == 248
+    key = "c" * 115 + "/" + "n" * 63 + "/" + "s" * 63
+    assert len(key) == 243
     driver.stage(key, frontend("198.18.0.7", TCP, 80, "masq",
                                at(NODES4, 30080)))
     driver.commit()

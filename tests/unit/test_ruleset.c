@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * test_ruleset: differences against a kernel made of an array, which refuses
- * what the real one refuses: adding what is there, deleting what is not.
+ * test_ruleset: differences, carried out by a kernel that refuses what is
+ * wrong.
  */
 #include <errno.h>
 #include <setjmp.h>
@@ -16,96 +16,12 @@
 
 #include "base/vec.h"
 #include "plan/ruleset.h"
+#include "ruleset_kernel.h"
 
 enum {
-	BACKENDS = 300
+	BACKENDS = 300,
+	COUNTED = 2 + 2 /* counters, and elements that name them */
 };
-
-struct element {
-	struct ruleset_op op;
-	char comment[64];
-};
-
-struct kernel {
-	VEC(struct element) elements;
-	bool shards[SLOTS_CLASS__COUNT][8];
-	size_t n_added;
-	size_t n_deleted;
-};
-
-static int
-cmp_place(const struct ruleset_op *a, const struct ruleset_op *b)
-{
-	if (a->set != b->set)
-		return a->set < b->set ? -1 : 1;
-	if (a->family != b->family)
-		return (int)a->family - (int)b->family;
-	if (a->class != b->class)
-		return (int)a->class - (int)b->class;
-	if (a->shard != b->shard)
-		return (int)a->shard - (int)b->shard;
-	return memcmp(a->key, b->key, sizeof(a->key));
-}
-
-/* Where it is, or where it belongs. */
-static size_t
-place_of(const struct kernel *kernel, const struct ruleset_op *op)
-{
-	size_t low = 0;
-	size_t high = kernel->elements.n;
-
-	while (low < high) {
-		size_t mid = (low + high) / 2;
-
-		if (cmp_place(&kernel->elements.v[mid].op, op) < 0)
-			low = mid + 1;
-		else
-			high = mid;
-	}
-	return low;
-}
-
-static void
-on_op(void *arg, const struct ruleset_op *op)
-{
-	struct kernel *kernel = arg;
-	size_t at = place_of(kernel, op);
-	bool is_there = at < kernel->elements.n &&
-	    cmp_place(&kernel->elements.v[at].op, op) == 0;
-	struct element element = { .op = *op };
-
-	if (op->set == RULESET_SET_SHARD) {
-		assert_false(kernel->shards[op->class][op->shard]);
-		kernel->shards[op->class][op->shard] = true;
-		return;
-	}
-	if (op->set == RULESET_SET_SLOTS || op->set == RULESET_SET_BACKENDS)
-		assert_true(kernel->shards[op->class][op->shard]);
-	if (op->is_delete) {
-		assert_true(is_there);
-		vec_remove(&kernel->elements, at);
-		kernel->n_deleted++;
-		return;
-	}
-	assert_false(is_there);
-	assert_true(op->data_len > 0 || op->set == RULESET_SET_EIP);
-	if (op->comment)
-		snprintf(element.comment, sizeof(element.comment), "%s",
-		    op->comment);
-	element.op.comment = NULL;
-	vec_insert(&kernel->elements, at, element);
-	kernel->n_added++;
-}
-
-static size_t
-count(const struct kernel *kernel, enum ruleset_set set)
-{
-	size_t n = 0;
-
-	for (size_t i = 0; i < kernel->elements.n; i++)
-		n += kernel->elements.v[i].op.set == set;
-	return n;
-}
 
 /* All of it in one transaction; the number of operations. */
 static size_t
@@ -114,7 +30,7 @@ commit(struct ruleset *rs, struct kernel *kernel)
 	kernel->n_added = 0;
 	kernel->n_deleted = 0;
 	ruleset_begin(rs, SIZE_MAX, SIZE_MAX);
-	ruleset_diff(rs, on_op, kernel);
+	ruleset_diff(rs, kernel_op, kernel);
 	ruleset_done(rs);
 	ruleset_clear_moved(rs);
 	assert_false(ruleset_is_dirty(rs));
@@ -133,62 +49,6 @@ flush(struct ruleset *rs)
 			ruleset_free_number(rs, flushes[i].number);
 	}
 	ruleset_clear_flushes(rs);
-}
-
-static void
-load(struct ruleset *rs, const struct kernel *kernel)
-{
-	static const enum ruleset_set order[] = { RULESET_SET_SVC,
-		RULESET_SET_EIP, RULESET_SET_SLOTS, RULESET_SET_DIRECT,
-		RULESET_SET_BACKENDS };
-
-	ruleset_load_begin(rs);
-	for (unsigned int class = 0; class < SLOTS_CLASS__COUNT; class ++) {
-		for (unsigned int shard = 0; shard < 8; shard++) {
-			if (kernel->shards[class][shard])
-				ruleset_load_shard(rs, class, shard);
-		}
-	}
-	for (size_t i = 0; i < ARRAY_LEN(order); i++) {
-		const struct element *element;
-
-		VEC_FOREACH (element, &kernel->elements) {
-			struct ruleset_op op = element->op;
-
-			op.comment = element->comment;
-			if (op.set == order[i])
-				ruleset_load_element(rs, &op);
-		}
-	}
-	ruleset_load_end(rs);
-}
-
-static struct kernel
-kernel_copy(const struct kernel *kernel)
-{
-	struct kernel copy = *kernel;
-
-	copy.elements.v = mem_dup(kernel->elements.v,
-	    kernel->elements.n * sizeof(*kernel->elements.v));
-	copy.elements.cap = kernel->elements.n;
-	return copy;
-}
-
-static bool
-kernel_eq(const struct kernel *a, const struct kernel *b)
-{
-	if (a->elements.n != b->elements.n)
-		return false;
-	for (size_t i = 0; i < a->elements.n; i++) {
-		const struct element *x = &a->elements.v[i];
-		const struct element *y = &b->elements.v[i];
-
-		if (cmp_place(&x->op, &y->op) != 0 ||
-		    memcmp(x->op.data, y->op.data, sizeof(x->op.data)) != 0 ||
-		    strcmp(x->comment, y->comment) != 0)
-			return false;
-	}
-	return true;
 }
 
 /* One frontend at 198.51.100.N with the backends whose bit is set. */
@@ -252,7 +112,7 @@ set_up(void **state)
 	struct fixture *fx = mem_new(struct fixture);
 
 	fx->rs = ruleset_new();
-	load(fx->rs, &fx->kernel);
+	kernel_load(&fx->kernel, fx->rs);
 	*state = fx;
 	return 0;
 }
@@ -277,8 +137,8 @@ test_minimal(void **state)
 		size_t n_added;
 		size_t n_deleted;
 	} steps[] = {
-		/* eip, svc, n backends, slots */
-		{ "three backends", 7, 1 + 1 + 3 + 64, 0 },
+		/* eip, svc, n backends, slots; what counts stays */
+		{ "three backends", 7, 1 + 1 + 3 + 64 + COUNTED, 0 },
 		{ "the same", 7, 0, 0 },
 		{ "none: one element changes", 0, 1, 1 + 3 + 64 },
 		{ "one: direct", 1, 2, 1 },
@@ -414,7 +274,8 @@ test_shard_has_a_limit(void **state)
 		stage(fx->rs, key, i, 6, (UINT64_C(1) << 33) - 1);
 	}
 	commit(fx->rs, &fx->kernel);
-	assert_int_equal(count(&fx->kernel, RULESET_SET_SLOTS), 40 * 1024);
+	assert_int_equal(kernel_count(&fx->kernel, RULESET_SET_SLOTS),
+	    40 * 1024);
 	assert_true(fx->kernel.shards[SLOTS_CLASS_1024][0]);
 	assert_true(fx->kernel.shards[SLOTS_CLASS_1024][1]);
 	assert_int_equal(number_of(fx, 32), 512);
@@ -451,7 +312,7 @@ test_refused(void **state)
 			     &err),
 	    0);
 	commit(fx->rs, &fx->kernel);
-	assert_int_equal(count(&fx->kernel, RULESET_SET_BACKENDS), 255);
+	assert_int_equal(kernel_count(&fx->kernel, RULESET_SET_BACKENDS), 255);
 	free(wish);
 }
 
@@ -468,9 +329,9 @@ test_handed_over(void **state)
 	stage(fx->rs, "c/n/b", 1, 6, 3);
 	/* The address never leaves. */
 	ruleset_begin(fx->rs, SIZE_MAX, SIZE_MAX);
-	ruleset_diff(fx->rs, on_op, &fx->kernel);
+	ruleset_diff(fx->rs, kernel_op, &fx->kernel);
 	ruleset_done(fx->rs);
-	assert_int_equal(count(&fx->kernel, RULESET_SET_EIP), 1);
+	assert_int_equal(kernel_count(&fx->kernel, RULESET_SET_EIP), 1);
 	assert_int_not_equal(number_of(fx, 1), number);
 	flush(fx->rs);
 	/* And back again before anything is committed: nothing to do. */
@@ -495,12 +356,12 @@ test_chunks(void **state)
 	}
 	while (ruleset_is_dirty(fx->rs)) {
 		assert_in_range(ruleset_begin(fx->rs, 4, SIZE_MAX), 1, 4);
-		ruleset_diff(fx->rs, on_op, &fx->kernel);
+		ruleset_diff(fx->rs, kernel_op, &fx->kernel);
 		ruleset_done(fx->rs);
 		n_transactions++;
 	}
 	assert_int_equal(n_transactions, 3);
-	assert_int_equal(count(&fx->kernel, RULESET_SET_SVC), 10);
+	assert_int_equal(kernel_count(&fx->kernel, RULESET_SET_SVC), 10);
 }
 
 static void
@@ -515,7 +376,7 @@ test_restart(void **state)
 	commit(fx->rs, &fx->kernel);
 	stage(fx->rs, "c/n/a", 1, 6, 14);
 	commit(fx->rs, &fx->kernel);
-	load(again, &fx->kernel);
+	kernel_load(&fx->kernel, again);
 	assert_false(ruleset_is_dirty(again));
 	assert_int_equal(ruleset_totals(again).n_services, 3);
 	stage(again, "c/n/c", 3, 6, 0);
@@ -523,6 +384,49 @@ test_restart(void **state)
 	stage(again, "c/n/a", 1, 6, 14);
 	assert_false(ruleset_is_dirty(again));
 	ruleset_free(again);
+}
+
+static void
+on_no_counter(void *arg, const struct ruleset_op *op)
+{
+	assert_int_not_equal(op->set, RULESET_SET_COUNTER);
+	kernel_op(arg, op);
+}
+
+/* The totals of a Service stay while any of its frontends does. */
+static void
+test_counters(void **state)
+{
+	struct fixture *fx = *state;
+	struct wish *wish = wish_new(1, 6, 3);
+	struct frontend two[2] = { wish->frontend, wish->frontend };
+	const struct element *element;
+
+	two[1].port = 443;
+	assert_int_equal(ruleset_stage(fx->rs, "c/n/a", two, 2, NULL), 0);
+	commit(fx->rs, &fx->kernel);
+	assert_int_equal(kernel_count(&fx->kernel, RULESET_SET_COUNTER), 2);
+	assert_int_equal(kernel_count(&fx->kernel, RULESET_SET_ACCT), 2);
+	assert_int_equal(kernel_count(&fx->kernel, RULESET_SET_CONN), 2);
+	/* One port goes, then the other is exchanged. */
+	assert_int_equal(ruleset_stage(fx->rs, "c/n/a", two, 1, NULL), 0);
+	commit(fx->rs, &fx->kernel);
+	assert_int_equal(kernel_count(&fx->kernel, RULESET_SET_CONN), 1);
+	two[0].port = 8443;
+	assert_int_equal(ruleset_stage(fx->rs, "c/n/a", two, 1, NULL), 0);
+	ruleset_begin(fx->rs, SIZE_MAX, SIZE_MAX);
+	ruleset_diff(fx->rs, on_no_counter, &fx->kernel);
+	ruleset_done(fx->rs);
+	/* Another Service begins at zero. */
+	assert_int_equal(ruleset_stage(fx->rs, "c/n/a", NULL, 0, NULL), 0);
+	assert_int_equal(ruleset_stage(fx->rs, "c/n/b", two, 1, NULL), 0);
+	commit(fx->rs, &fx->kernel);
+	assert_int_equal(kernel_count(&fx->kernel, RULESET_SET_COUNTER), 2);
+	VEC_FOREACH (element, &fx->kernel.elements) {
+		if (element->op.set == RULESET_SET_COUNTER)
+			assert_string_equal(element->comment, "c/n/b");
+	}
+	free(wish);
 }
 
 /* Whatever is lost, changed or added: load and commit restore it exactly. */
@@ -541,7 +445,7 @@ test_repair(void **state)
 		struct element *element;
 
 		vec_remove(&fx->kernel.elements, i);
-		load(fx->rs, &fx->kernel);
+		kernel_load(&fx->kernel, fx->rs);
 		assert_true(ruleset_is_dirty(fx->rs));
 		commit(fx->rs, &fx->kernel);
 		assert_true(kernel_eq(&fx->kernel, &before));
@@ -549,7 +453,7 @@ test_repair(void **state)
 		if (element->op.data_len == 0)
 			continue;
 		element->op.data[i % element->op.data_len] ^= 0x41;
-		load(fx->rs, &fx->kernel);
+		kernel_load(&fx->kernel, fx->rs);
 		assert_true(ruleset_is_dirty(fx->rs));
 		commit(fx->rs, &fx->kernel);
 		assert_true(kernel_eq(&fx->kernel, &before));
@@ -558,7 +462,7 @@ test_repair(void **state)
 	/* Everything at once. */
 	vec_clear(&fx->kernel.elements);
 	memset(fx->kernel.shards, 0, sizeof(fx->kernel.shards));
-	load(fx->rs, &fx->kernel);
+	kernel_load(&fx->kernel, fx->rs);
 	commit(fx->rs, &fx->kernel);
 	assert_true(kernel_eq(&fx->kernel, &before));
 	vec_fini(&before.elements);
@@ -572,13 +476,13 @@ test_foreign_service(void **state)
 
 	stage(fx->rs, "c/n/a", 1, 6, 7);
 	commit(fx->rs, &fx->kernel);
-	load(other.rs, &fx->kernel);
+	kernel_load(&fx->kernel, other.rs);
 	stage(other.rs, "c/n/b", 2, 6, 7);
 	commit(other.rs, &fx->kernel);
-	load(fx->rs, &fx->kernel);
+	kernel_load(&fx->kernel, fx->rs);
 	commit(fx->rs, &fx->kernel);
-	assert_int_equal(count(&fx->kernel, RULESET_SET_SVC), 1);
-	assert_int_equal(count(&fx->kernel, RULESET_SET_SLOTS), 64);
+	assert_int_equal(kernel_count(&fx->kernel, RULESET_SET_SVC), 1);
+	assert_int_equal(kernel_count(&fx->kernel, RULESET_SET_SLOTS), 64);
 	ruleset_free(other.rs);
 }
 
@@ -622,12 +526,12 @@ test_churn(void **state)
 			    next_random(&seed) % fx->kernel.elements.n);
 		else if (next_random(&seed) % 32 != 0)
 			continue;
-		load(fx->rs, &fx->kernel);
+		kernel_load(&fx->kernel, fx->rs);
 	}
-	load(fx->rs, &fx->kernel);
+	kernel_load(&fx->kernel, fx->rs);
 	commit(fx->rs, &fx->kernel);
 	copy = kernel_copy(&fx->kernel);
-	load(fresh, &fx->kernel);
+	kernel_load(&fx->kernel, fresh);
 	assert_false(ruleset_is_dirty(fresh));
 	for (unsigned int i = 0; i < 16; i++) {
 		char key[16];
@@ -656,6 +560,7 @@ main(void)
 		TEST(test_handed_over),
 		TEST(test_chunks),
 		TEST(test_restart),
+		TEST(test_counters),
 		TEST(test_repair),
 		TEST(test_foreign_service),
 		TEST(test_churn),

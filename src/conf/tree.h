@@ -15,6 +15,8 @@
 #include "base/arena.h"
 #include "base/err.h"
 
+struct str;
+
 enum tree_kind {
 	TREE_NULL,
 	TREE_SCALAR, /* `text`; numbers and booleans keep their spelling */
@@ -71,6 +73,9 @@ ATTR_NODISCARD int tree_parse_yaml(const char *text, size_t size_b,
  * no reason to fail. No positions. */
 ATTR_NODISCARD int tree_parse_json(const char *text, size_t size_b,
     struct arena *arena, const struct tree **out, struct err *err);
+
+/* The other way round: text that tree_parse_json() takes for the same. */
+void tree_to_json(const struct tree *t, struct str *out);
 
 /* Member of a map, NULL if absent, null, or `map` is NULL or no map. */
 const struct tree *tree_get(const struct tree *map, const char *key);

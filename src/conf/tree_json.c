@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* tree_json: one JSON value, as the API server sends it, to a tree. */
+/* tree_json: one JSON value, as the API server sends it, to a tree and back.
+ */
 #include <errno.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "base/str.h"
 #include "conf/tree.h"
 #include "conf/tree_text.h"
 
@@ -140,4 +142,83 @@ tree_parse_json(const char *text, size_t size_b, struct arena *arena,
 	rc = convert(root, arena, out, err);
 	json_decref(root);
 	return rc;
+}
+
+static size_t
+digits(const char *s)
+{
+	return strspn(s, "0123456789");
+}
+
+/* RFC 8259, 6. */
+static bool
+is_number(const char *s)
+{
+	s += *s == '-';
+	if (!digits(s) || (*s == '0' && digits(s) > 1))
+		return false;
+	s += digits(s);
+	if (*s == '.') {
+		s++;
+		if (!digits(s))
+			return false;
+		s += digits(s);
+	}
+	if (*s == 'e' || *s == 'E') {
+		s++;
+		s += *s == '-' || *s == '+';
+		if (!digits(s))
+			return false;
+		s += digits(s);
+	}
+	return !*s;
+}
+
+static void
+add_string(struct str *out, const char *s)
+{
+	str_add(out, "\"");
+	while (*s) {
+		size_t plain = 0;
+
+		while ((unsigned char)s[plain] >= ' ' && s[plain] != '"' &&
+		    s[plain] != '\\')
+			plain++;
+		str_add_n(out, s, plain);
+		s += plain;
+		if (*s)
+			str_printf(out, "\\u%04x", (unsigned char)*s++);
+	}
+	str_add(out, "\"");
+}
+
+void
+tree_to_json(const struct tree *t, struct str *out)
+{
+	switch (t->kind) {
+	case TREE_NULL:
+		str_add(out, "null");
+		return;
+	case TREE_SCALAR:
+		if (!t->is_quoted &&
+		    (is_number(t->text) || strcmp(t->text, "true") == 0 ||
+			strcmp(t->text, "false") == 0))
+			str_add(out, t->text);
+		else
+			add_string(out, t->text);
+		return;
+	case TREE_SEQ:
+	case TREE_MAP:
+		break;
+	}
+	str_add(out, t->kind == TREE_MAP ? "{" : "[");
+	for (const struct tree *m = t->first; m; m = m->next) {
+		if (t->kind == TREE_MAP) {
+			add_string(out, m->key);
+			str_add(out, ":");
+		}
+		tree_to_json(m, out);
+		str_add(out, m->next ? "," : "");
+	}
+	str_add(out, t->kind == TREE_MAP ? "}" : "]");
 }

@@ -37,6 +37,9 @@ struct object {
 	const char *uid; /* "" if it has none */
 	const char *origin; /* "FILE:LINE:COLUMN", NULL if from an API server */
 	bool is_deleting; /* metadata.deletionTimestamp is set */
+	/* Eip, BgpConf and BgpPeer: all that decides what they are (so not
+	 * their status), as JSON that decodes to the same; NULL for others. */
+	const char *manifest;
 };
 
 /* A label or annotation. */

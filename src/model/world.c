@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/str.h"
 #include "base/table.h"
 #include "base/vec.h"
 
@@ -192,6 +193,8 @@ same(const struct object *a, const struct object *b)
 	case OBJECT_EIP:
 	case OBJECT_BGP_CONF:
 	case OBJECT_BGP_PEER:
+		return a->manifest && str_eq(a->manifest, b->manifest) &&
+		    str_eq(a->origin, b->origin);
 	case OBJECT__COUNT:
 		break;
 	}

@@ -18,22 +18,23 @@ static const struct kind_decoder {
 	const char *versions[2];
 	size_t size_b;
 	bool is_namespaced;
+	bool is_custom;
 	int (*fn)(struct decoder *d, const struct tree *t, void *out);
 } kinds[] = {
 	[OBJECT_SERVICE] = { { "v1", NULL }, sizeof(struct service), true,
-	    decode_service },
+	    false, decode_service },
 	[OBJECT_SLICE] = { { "discovery.k8s.io/v1", NULL },
-	    sizeof(struct slice), true, decode_slice },
-	[OBJECT_NODE] = { { "v1", NULL }, sizeof(struct node), false,
+	    sizeof(struct slice), true, false, decode_slice },
+	[OBJECT_NODE] = { { "v1", NULL }, sizeof(struct node), false, false,
 	    decode_node },
 	[OBJECT_NAMESPACE] = { { "v1", NULL }, sizeof(struct namespace), false,
-	    decode_namespace },
+	    false, decode_namespace },
 	[OBJECT_EIP] = { { CRD_GROUP "/v1alpha2", CRD_GROUP "/v1alpha1" },
-	    sizeof(struct pool), false, decode_eip },
+	    sizeof(struct pool), false, true, decode_eip },
 	[OBJECT_BGP_CONF] = { { CRD_GROUP "/v1alpha2", CRD_GROUP "/v1alpha1" },
-	    sizeof(struct bgp_conf), false, decode_bgp_conf },
+	    sizeof(struct bgp_conf), false, true, decode_bgp_conf },
 	[OBJECT_BGP_PEER] = { { CRD_GROUP "/v1alpha2", CRD_GROUP "/v1alpha1" },
-	    sizeof(struct bgp_peer), false, decode_bgp_peer },
+	    sizeof(struct bgp_peer), false, true, decode_bgp_peer },
 };
 _Static_assert(ARRAY_LEN(kinds) == OBJECT__COUNT, "one decoder per kind");
 
@@ -222,6 +223,42 @@ decode_whole(struct decoder *d, const struct tree *tree,
 	return kinds[id->kind].fn(d, tree, o);
 }
 
+static void
+add_member(struct str *out, const char *separator, const struct tree *map,
+    const char *key)
+{
+	const struct tree *t = tree_get(map, key);
+
+	if (!t)
+		return;
+	str_printf(out, "%s\"%s\":", separator, key);
+	tree_to_json(t, out);
+}
+
+/* What is left out changes without changing what the object is: its status
+ * above all. */
+static const char *
+manifest_of(const struct tree *tree, struct object *o)
+{
+	const struct tree *metadata = tree_get(tree, "metadata");
+	struct str text = { 0 };
+	const char *manifest;
+
+	str_add(&text, "{\"metadata\":{");
+	add_member(&text, "", metadata, "name");
+	add_member(&text, ",", metadata, "uid");
+	add_member(&text, ",", metadata, "deletionTimestamp");
+	add_member(&text, ",", metadata, "labels");
+	add_member(&text, ",", metadata, "annotations");
+	str_add(&text, "}");
+	add_member(&text, ",", tree, "apiVersion");
+	add_member(&text, ",", tree, "spec");
+	str_add(&text, "}");
+	manifest = arena_strdup(&o->arena, text.s);
+	str_fini(&text);
+	return manifest;
+}
+
 int
 decode_object(const struct tree *tree, const enum object_kind *kind,
     const char *cluster, enum decode_mode mode, struct object **out,
@@ -256,6 +293,8 @@ decode_object(const struct tree *tree, const enum object_kind *kind,
 		object_free(o);
 		return rc;
 	}
+	if (k->is_custom)
+		o->manifest = manifest_of(tree, o);
 	*out = o;
 	return 0;
 }

@@ -17,6 +17,7 @@
 #include "model/bgp.h"
 #include "model/pool.h"
 #include "model/service.h"
+#include "model/world.h"
 #include "source/decode.h"
 
 static struct err last_err;
@@ -589,6 +590,51 @@ test_wrong_types(void **state)
 	}
 }
 
+/* Whether the second version is another pool than the first one. */
+static bool
+is_change(const char *first, const char *second)
+{
+	struct world *w = world_new();
+	bool changed;
+
+	world_put(w, from_api(first));
+	changed = world_put(w, from_api(second));
+	world_free(w);
+	return changed;
+}
+
+#define POOL(metadata, rest)                                                   \
+	"apiVersion: network.kubesphere.io/v1alpha2\nkind: Eip\n"              \
+	"metadata: {name: web, uid: u, " metadata "}\n" rest
+#define SPEC "spec: {address: 10.0.0.0/24, priority: 7}\n"
+
+static void
+test_manifest(void **state)
+{
+	const char *first = POOL("resourceVersion: '1'", SPEC);
+	enum object_kind kind = OBJECT_EIP;
+	struct pool *p = from_api(first);
+	struct pool *again = decode(p->o.manifest, DECODE_API, &kind);
+
+	(void)state;
+	assert_non_null(again);
+	assert_string_equal(again->o.manifest, p->o.manifest);
+	assert_int_equal(again->priority, 7);
+	assert_int_equal(again->n_ranges, 1);
+	object_free(&p->o);
+	object_free(&again->o);
+
+	assert_false(is_change(first,
+	    POOL("resourceVersion: '2', generation: 3, managedFields: [{}]",
+		SPEC "status: {usage: 5}")));
+	assert_true(is_change(first,
+	    POOL("", "spec: {address: 10.0.0.0/24, priority: 8}")));
+	assert_true(is_change(first, POOL("labels: {a: b}", SPEC)));
+	assert_true(is_change(first, POOL("annotations: {a: b}", SPEC)));
+	assert_true(is_change(first,
+	    POOL("deletionTimestamp: '2026-01-01T00:00:00Z'", SPEC)));
+}
+
 int
 main(void)
 {
@@ -604,6 +650,7 @@ main(void)
 		cmocka_unit_test(test_eip_selectors),
 		cmocka_unit_test(test_bgp),
 		cmocka_unit_test(test_bgp_peer),
+		cmocka_unit_test(test_manifest),
 		cmocka_unit_test(test_wrong_types),
 	};
 

@@ -213,6 +213,47 @@ keep(void *arg, const struct tree *doc)
 	return 0;
 }
 
+/* YAML in, JSON out; and that JSON read gives that JSON again. */
+static void
+test_to_json(void **state)
+{
+	static const struct {
+		const char *yaml, *want;
+	} cases[] = {
+		{ "a: [1, -2, '3', true, ~, [], {}]\nb: {c: d}",
+		    "{\"a\":[1,-2,\"3\",true,null,[],{}],\"b\":{\"c\":\"d\"}}" },
+		{ "[0, 10, 1.5, -0.25, 1e+20]", "[0,10,1.5,-0.25,1e+20]" },
+		{ "[01, 1., .5, 1e, -, 10.0.0.1, 0x1f, True, nullx, +1, 1 2]",
+		    "[\"01\",\"1.\",\".5\",\"1e\",\"-\",\"10.0.0.1\",\"0x1f\",\"True\",\"nullx\",\"+1\",\"1 2\"]" },
+		{ "'x': \"q\\\" b\\\\ n\\n t\\t \\x01 \xc3\xa4\"",
+		    "{\"x\":\"q\\u0022 b\\u005c n\\u000a t\\u0009 \\u0001 \xc3\xa4\"}" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct arena arena = { 0 };
+		struct str out = { 0 };
+		struct str again = { 0 };
+		const struct tree *t = NULL;
+		struct err err;
+
+		assert_int_equal(tree_parse_yaml(cases[i].yaml,
+				     strlen(cases[i].yaml), &arena, keep, &t,
+				     &err),
+		    0);
+		tree_to_json(t, &out);
+		assert_string_equal(out.s, cases[i].want);
+		assert_int_equal(tree_parse_json(out.s, out.n, &arena, &t,
+				     &err),
+		    0);
+		tree_to_json(t, &again);
+		assert_string_equal(again.s, out.s);
+		str_fini(&again);
+		str_fini(&out);
+		arena_fini(&arena);
+	}
+}
+
 static void
 test_readers(void **state)
 {
@@ -271,6 +312,7 @@ main(void)
 		cmocka_unit_test(test_positions),
 		cmocka_unit_test(test_bounds),
 		cmocka_unit_test(test_json),
+		cmocka_unit_test(test_to_json),
 		cmocka_unit_test(test_readers),
 	};
 

@@ -376,6 +376,7 @@ app_stop(struct app *app)
 	loop_free(app->loop);
 }
 
+	loop_forget(app->loop, app);
 /* ---- reload ---- */
 
 /* Problems of eipd.conf are a listing of their own. */

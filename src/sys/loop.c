@@ -116,6 +116,14 @@ loop_free(struct loop *loop)
 }
 
 void
+loop_forget(struct loop *loop, const void *arg)
+{
+	for (size_t i = loop->deferred.n; i-- > 0;)
+		if (loop->deferred.v[i].arg == arg)
+			vec_remove(&loop->deferred, i);
+}
+
+void
 loop_run(struct loop *loop)
 {
 	event_base_loop(loop->base, EVLOOP_NO_EXIT_ON_EMPTY);

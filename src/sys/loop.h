@@ -46,6 +46,9 @@ void loop_timer_free(struct loop_timer *timer); /* NULL is fine */
 /* `fn` runs once after the callbacks of this turn, before the next wait. */
 void loop_defer(struct loop *loop, void (*fn)(void *arg), void *arg);
 
+/* What was deferred with `arg` is not done. */
+void loop_forget(struct loop *loop, const void *arg);
+
 void loop_on_signal(struct loop *loop, int signo, void (*fn)(void *arg),
     void *arg);
 

@@ -343,6 +343,9 @@ add_clusters(const json_t *clusters, struct str *out)
 		double stale =
 		    json_number_value(json_object_get(c, "staleSeconds"));
 
+		json_int_t remembered =
+		    json_integer_value(json_object_get(c, "remembered"));
+
 		add_line(out, "cluster");
 		table_value(json_object_get(c, "name"), out);
 		str_add(out, ": ");
@@ -351,6 +354,11 @@ add_clusters(const json_t *clusters, struct str *out)
 			str_add(out, ", stale for ");
 			add_duration(stale, out);
 		}
+		if (!is_up && remembered)
+			str_printf(out,
+			    ", %" JSON_INTEGER_FORMAT
+			    " objects remembered from before the start",
+			    remembered);
 		if (message && *message) {
 			str_add(out, ": ");
 			table_text(message, out);

@@ -39,6 +39,7 @@ struct cluster_status {
 	double last_event_s; /* seconds ago, < 0: none yet */
 	double stale_s; /* 0: not stale */
 	const char *message;
+	size_t n_remembered; /* objects in force that it has not confirmed */
 	/* Per watched kind, NULL-kind terminated by n. */
 	struct {
 		const char *resource; /* "services" */

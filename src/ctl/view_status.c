@@ -61,6 +61,7 @@ write_cluster(void *arg, const struct cluster_status *c)
 	jsonw_seconds(json, "lastEventSeconds", c->last_event_s);
 	jsonw_seconds(json, "staleSeconds", c->stale_s);
 	jsonw_str(json, "message", c->message);
+	jsonw_u64(json, "remembered", c->n_remembered);
 	jsonw_object_end(json);
 }
 

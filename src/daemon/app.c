@@ -22,10 +22,11 @@
 #include "sys/loop.h"
 #include "sys/notify.h"
 
-/* A router that helps keeps our routes for two minutes; well before that it
- * is told what is known, even if the API server is still away. */
+/* A router that helps keeps our routes for the restart time (two minutes,
+ * unless configured); well before that it is told what is known, even if the
+ * API server is still away. */
 enum {
-	SPEAKER_WAITS_S = 20,
+	SPEAKER_WAITS_MAX_S = 20,
 	STORE_RETRY_S = 10,
 	FLUSH_SLICE_MS = 5
 };
@@ -148,6 +149,7 @@ on_store_timer(void *arg)
 		loop_timer_arm(app->store_timer, STORE_RETRY_S * MONO_S);
 		return;
 	}
+	remember_anew(app);
 	reconcile_dirty_all(app);
 	reconcile_kick(app);
 }
@@ -178,6 +180,17 @@ check_store(struct app *app)
 	adopt_database_failed(app, &err);
 }
 
+static int64_t
+speaker_waits_s(const struct app *app)
+{
+	const struct bgp_conf *conf = world_bgp_conf(app->world);
+
+	if (!conf || !conf->graceful_restart.restart_time_s)
+		return SPEAKER_WAITS_MAX_S;
+	return MIN(conf->graceful_restart.restart_time_s / 3,
+	    SPEAKER_WAITS_MAX_S);
+}
+
 static void
 on_watch_timer(void *arg)
 {
@@ -188,7 +201,7 @@ on_watch_timer(void *arg)
 	check_store(app);
 	expire_leases(app);
 	cr_status_tick(app);
-	if (clock_mono() - app->started > SPEAKER_WAITS_S * MONO_S)
+	if (clock_mono() - app->started > speaker_waits_s(app) * MONO_S)
 		start_speaker(app);
 }
 
@@ -251,13 +264,23 @@ configure_probe(struct app *app)
 	facts_refresh_probes(app);
 }
 
-static void
-start_cluster(struct app *app)
+static struct kube_conf
+kube_conf(const struct app *app)
 {
 	struct kube_conf c = { .name = app->conf.cluster_name,
 		.kubeconfig = app->conf.kubeconfig,
 		.context = app->conf.context,
 		.user_agent = "eipd/" PACKAGE_VERSION };
+
+	for (int kind = 0; kind < OBJECT__COUNT; kind++)
+		c.was_present[kind] = app->remembered[kind].n_recalled > 0;
+	return c;
+}
+
+static void
+start_cluster(struct app *app)
+{
+	struct kube_conf c = kube_conf(app);
 
 	app->is_kube_synced = false;
 	if (!app->conf.kubeconfig)
@@ -313,8 +336,9 @@ make_parts(struct app *app)
 	app->ctl = ctl_server_new(app->loop, &app->ctl_state);
 }
 
-/* Kernel and database first, then the files (they may say which pools are
- * announced), then what the kernel carries is taken over, then the world. */
+/* Kernel and database first, then files and what is remembered of the cluster
+ * (they say which pools are announced), then what the kernel carries is taken
+ * over, then the world. */
 int
 app_start(struct app *app, struct err *err)
 {
@@ -335,6 +359,11 @@ app_start(struct app *app, struct err *err)
 	}
 	configure_probe(app);
 	app->files = files_new(app->loop, app->conf.objects, &app->sink);
+	if (app->conf.kubeconfig) {
+		struct kube_conf c = kube_conf(app);
+
+		remember_recall(app, kube_server(&c));
+	}
 	adopt_kernel(app);
 	app_configure_bgp(app);
 	listen_control(app);
@@ -347,6 +376,7 @@ void
 app_stop(struct app *app)
 {
 	notify_stopping(app->notify);
+	loop_forget(app->loop, app);
 	stop_cluster(app);
 	files_free(app->files);
 	ctl_server_free(app->ctl);
@@ -376,7 +406,6 @@ app_stop(struct app *app)
 	loop_free(app->loop);
 }
 
-	loop_forget(app->loop, app);
 /* ---- reload ---- */
 
 /* Problems of eipd.conf are a listing of their own. */

@@ -34,6 +34,14 @@ struct notify;
 struct probe;
 struct store;
 
+/* One kind of objects of the cluster, for remember.c. */
+struct remembered {
+	uint64_t server; /* the API server that the world's are of; 0: that is
+			  * not known, or a list is under way */
+	uint64_t generation; /* of the world, as last saved */
+	size_t n_recalled; /* 0 once they were listed */
+};
+
 struct app {
 	const char *conf_path;
 	struct conf conf;
@@ -70,7 +78,10 @@ struct app {
 	VEC(struct lease) unsaved;
 	char database_problem[480]; /* "" when it is usable */
 
+	struct remembered remembered[OBJECT__COUNT];
+
 	bool is_pass_scheduled;
+	bool is_remember_scheduled;
 	bool is_bgp_scheduled;
 	bool is_kube_synced; /* its first sync was seen */
 	bool are_probes_settled;
@@ -161,6 +172,19 @@ void adopt_database_failed(struct app *app, const struct err *err);
 void adopt_database_written(struct app *app);
 void adopt_remember_unsaved(struct app *app, const struct lease *lease);
 void adopt_forget_unsaved(struct app *app);
+
+/* remember.c */
+/* At the start, before the kernel is adopted. */
+void remember_recall(struct app *app, uint64_t server);
+/* Objects recalled that the API server has not confirmed yet. */
+size_t remember_count(const struct app *app);
+void remember_schedule(struct app *app);
+/* The database may be another one. */
+void remember_anew(struct app *app);
+void remember_list_begin(struct app *app, enum object_kind kind,
+    const char *cluster);
+void remember_list_end(struct app *app, enum object_kind kind,
+    const char *cluster);
 
 /* bgp_conf.c */
 void app_schedule_bgp(struct app *app);

@@ -70,10 +70,12 @@ mark_dirty(struct app *app, const struct object *o)
 		reconcile_wake_waiting(app);
 		return;
 	case OBJECT_EIP:
+		remember_schedule(app);
 		reconcile_dirty_all(app);
 		return;
 	case OBJECT_BGP_CONF:
 	case OBJECT_BGP_PEER:
+		remember_schedule(app);
 		app_schedule_bgp(app);
 		return;
 	case OBJECT__COUNT:
@@ -318,6 +320,7 @@ list_begin(void *arg, enum object_kind kind, const char *cluster)
 
 	world_list_begin(app->world, kind, cluster);
 	problems_list_begin(app->problems, kind, cluster);
+	remember_list_begin(app, kind, cluster);
 	if (kind == OBJECT_EIP)
 		unpark(app, cluster, NULL);
 	if (kind == OBJECT_SERVICE && forget_refused(app, cluster))
@@ -331,6 +334,7 @@ list_end(void *arg, enum object_kind kind, const char *cluster)
 
 	world_list_end(app->world, kind, cluster, on_swept, app);
 	problems_list_end(app->problems, kind, cluster);
+	remember_list_end(app, kind, cluster);
 	if (kind == OBJECT_EIP && app->parked.n)
 		retry_parked(app);
 	reconcile_kick(app);

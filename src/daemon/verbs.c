@@ -11,6 +11,7 @@
 #include "apply/bgp_speaker.h"
 #include "apply/kube_cr_status.h"
 #include "apply/nft.h"
+#include "ctl/jsonw.h"
 #include "daemon/app.h"
 #include "model/lease.h"
 #include "model/world.h"
@@ -118,6 +119,29 @@ emit_hidden_objects(const struct app *app, const struct problem_sink *sink)
 }
 
 static void
+emit_remembered(const struct app *app, const struct problem_sink *sink)
+{
+	size_t n = remember_count(app);
+	struct kube_status k;
+	char since[32];
+	char text[200];
+
+	if (!n || !app->kube)
+		return;
+	kube_get_status(app->kube, &k);
+	if (!k.stale_since)
+		return;
+	jsonw_time_text(clock_wall() - (clock_mono() - k.stale_since) / MONO_S,
+	    since);
+	snprintf(text, sizeof(text),
+	    "%zu Eip, BgpConf and BgpPeer objects are remembered from before "
+	    "the start; the API server has been away since %s",
+	    n, since);
+	emit(sink, SEVERITY_WARNING, "remembered objects", text,
+	    "they stay in force until the API server lists its own");
+}
+
+static void
 emit_forwarding(const struct problem_sink *sink)
 {
 	struct err err = { 0 };
@@ -160,6 +184,7 @@ app_each_problem(void *arg, void (*fn)(void *fn_arg, const struct problem *p),
 			    "status of Eip, BgpConf, BgpPeer", text,
 			    "everything else goes on; it is tried again");
 	}
+	emit_remembered(app, &sink);
 	if (app->is_withdrawn)
 		emit(&sink, SEVERITY_WARNING, "withdraw-all",
 		    "this box announces and forwards nothing",

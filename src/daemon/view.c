@@ -283,6 +283,7 @@ each_cluster(void *arg,
 	c.last_event_s = seconds_ago(k.last_event);
 	c.stale_s = k.stale_since ? seconds_ago(k.stale_since) : 0;
 	c.message = k.message;
+	c.n_remembered = remember_count(app);
 	c.n_watches = OBJECT__COUNT;
 	for (size_t i = 0; i < c.n_watches; i++) {
 		c.watches[i].resource = resource_name((enum object_kind)i);

@@ -162,7 +162,8 @@ kube_get_status(const struct kube *k, struct kube_status *out)
 		.is_connected = k->is_connected,
 		.is_synced = k->is_synced,
 		.stale_since = k->stale_since,
-		.message = k->message };
+		.message = k->message,
+		.server = k->endpoint ? kubeconfig_server_id(&k->config) : 0 };
 	for (size_t i = 0; i < OBJECT__COUNT; i++) {
 		const struct kube_watch *w = &k->streams[i].watch;
 
@@ -531,6 +532,21 @@ on_unauthorized(void *arg)
 		read_config(k);
 }
 
+uint64_t
+kube_server(const struct kube_conf *conf)
+{
+	struct kubeconfig config = { 0 };
+	struct err err;
+	uint64_t id;
+
+	if (kubeconfig_load(conf->kubeconfig, conf->context, read_file, NULL,
+		&config, &err) < 0)
+		return 0;
+	id = kubeconfig_server_id(&config);
+	kubeconfig_fini(&config);
+	return id;
+}
+
 /* -- life ----------------------------------------------------------------- */
 
 struct kube *
@@ -560,6 +576,7 @@ kube_new(struct loop *loop, const struct kube_conf *conf,
 		s->timer = loop_timer_new(loop, on_stream_timer, s);
 		kube_watch_init(&s->watch, (enum object_kind)i, k->name,
 		    &k->sink, clock_random());
+		s->watch.was_present = conf->was_present[i];
 	}
 	/* From the loop: the caller does not have the result yet. */
 	loop_timer_arm(k->config_timer, 0);

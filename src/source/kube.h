@@ -21,6 +21,9 @@ struct kube_conf {
 	const char *kubeconfig; /* path or colon list */
 	const char *context; /* NULL: current-context */
 	const char *user_agent; /* NULL: "eipd" */
+	/* It had objects of the kind: that its CRD is gone is not believed
+	 * at once. */
+	bool was_present[OBJECT__COUNT];
 };
 
 struct kube_watch_status {
@@ -40,8 +43,12 @@ struct kube_status {
 	mono_t last_event;
 	mono_t stale_since; /* 0: not stale */
 	const char *message; /* "" if all is well; names the remedy */
+	uint64_t server; /* names the API server; 0: no kubeconfig yet */
 	struct kube_watch_status watches[OBJECT__COUNT];
 };
+
+/* kube_status.server, read from the kubeconfig now; 0 if it cannot be used. */
+uint64_t kube_server(const struct kube_conf *conf);
 
 /* Never fails: a kubeconfig that cannot be used is a message and a retry.
  * `on_change` is called when the status (connected, synced, message)

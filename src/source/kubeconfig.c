@@ -649,14 +649,28 @@ kubeconfig_same_server(const struct kubeconfig *a, const struct kubeconfig *b)
 {
 	return str_eq(a->server, b->server) &&
 	    str_eq(a->tls_server_name, b->tls_server_name) &&
-	    str_eq(a->proxy, b->proxy);
+	    str_eq(a->ca_pem, b->ca_pem) && str_eq(a->proxy, b->proxy);
+}
+
+uint64_t
+kubeconfig_server_id(const struct kubeconfig *config)
+{
+	struct str text = { 0 };
+	uint64_t id;
+
+	str_printf(&text, "%s\n%s\n%s", config->server,
+	    config->tls_server_name ? config->tls_server_name : "",
+	    config->ca_pem ? config->ca_pem : "");
+	id = str_hash(text.s);
+	str_fini(&text);
+	return id;
 }
 
 bool
 kubeconfig_same_but_token(const struct kubeconfig *a,
     const struct kubeconfig *b)
 {
-	if (!kubeconfig_same_server(a, b) || !str_eq(a->ca_pem, b->ca_pem) ||
+	if (!kubeconfig_same_server(a, b) ||
 	    !str_eq(a->cert_pem, b->cert_pem) ||
 	    !str_eq(a->key_pem, b->key_pem) ||
 	    !str_eq(a->username, b->username) ||

@@ -10,6 +10,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/arena.h"
 #include "base/err.h"
@@ -56,6 +57,8 @@ void kubeconfig_fini(struct kubeconfig *config);
 /* The same API server, reached in the same way. */
 bool kubeconfig_same_server(const struct kubeconfig *a,
     const struct kubeconfig *b);
+/* Names it, over restarts. */
+uint64_t kubeconfig_server_id(const struct kubeconfig *config);
 /* Nothing differs but the token. */
 bool kubeconfig_same_but_token(const struct kubeconfig *a,
     const struct kubeconfig *b);

@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include "store/file.h"
+
 enum {
 	/* The loop waits no longer than this for somebody else's lock. */
 	BUSY_TIMEOUT_MS = 5,
@@ -182,6 +184,7 @@ db_check(sqlite3 *db, const char *path, struct err *err)
 	static const char *const checks[] = {
 		"PRAGMA quick_check(lease)",
 		"PRAGMA quick_check(reservation)",
+		"PRAGMA quick_check(object)",
 		"PRAGMA quick_check(setting)",
 	};
 	sqlite3_int64 pages;
@@ -232,6 +235,10 @@ db_open(const char *path, sqlite3 **out, struct err *err)
 		code = db_error(db, path, rc, err);
 		goto fail;
 	}
+	/* From here on it exists, and holds nothing yet if it is new. */
+	code = file_make_private(path, err);
+	if (code < 0)
+		goto fail;
 	sqlite3_busy_timeout(db, BUSY_TIMEOUT_MS);
 	sqlite3_db_config(db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
 	code = db_exec(db, path, settings, err);

@@ -94,6 +94,25 @@ file_check(const char *path, struct err *err)
 	return check_writable(path, "database", err);
 }
 
+int
+file_make_private(const char *path, struct err *err)
+{
+	static const char *const suffixes[] = { "", "-wal", "-shm" };
+	char name[FILE_PATH_B + 8];
+	struct stat st;
+
+	for (size_t i = 0; i < ARRAY_LEN(suffixes); i++) {
+		snprintf(name, sizeof(name), "%s%s", path, suffixes[i]);
+		if (stat(name, &st) < 0 || !(st.st_mode & 0077) ||
+		    chmod(name, S_IRUSR | S_IWUSR) == 0)
+			continue;
+		return err_set(err, -errno,
+		    "database %.240s can be read by others and that cannot be changed: %s; give it to uid %u",
+		    name, strerror(errno), geteuid());
+	}
+	return 0;
+}
+
 bool
 file_exists(const char *path)
 {

@@ -39,8 +39,10 @@ backup(sqlite3 *db, const char *path, int version, struct err *err)
 	rc = sqlite3_open_v2(temporary, &to,
 	    SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX,
 	    NULL);
-	code = rc == SQLITE_OK ? copy_pages(db, to, temporary, err)
+	code = rc == SQLITE_OK ? file_make_private(temporary, err)
 			       : db_error(to, temporary, rc, err);
+	if (code == 0)
+		code = copy_pages(db, to, temporary, err);
 	sqlite3_close_v2(to);
 	if (code == 0 && rename(temporary, name) < 0)
 		code = err_set(err, -errno, "%.240s: %s; make room for it",

@@ -13,6 +13,7 @@
 #include "store/file.h"
 #include "store/ledger.h"
 #include "store/migrate.h"
+#include "store/remembered.h"
 
 enum {
 	SQLITE_FILE_MIN_B = 512
@@ -494,6 +495,40 @@ store_get(struct store *store, const char *name)
 		store->value = mem_strdup(db_column_text(stmt, 0));
 	sqlite3_reset(stmt);
 	return store->value ? store->value : "";
+}
+
+int
+store_remember(struct store *store, enum object_kind kind, uint64_t server,
+    const struct object *const *objects, size_t n, struct err *err)
+{
+	int64_t began_us = stopwatch_us();
+	bool is_changed = false;
+	int code = check_usable(store, err);
+
+	if (code < 0)
+		return code;
+	code = step(store, STMT_BEGIN, err);
+	if (code == 0)
+		code = remembered_write(store->db, store->path, kind, server,
+		    objects, n, &is_changed, err);
+	if (code == 0 && is_changed)
+		code = commit(store, began_us, err);
+	else if (code == 0)
+		db_rollback(store->db);
+	return code < 0 ? failed(store, code) : 0;
+}
+
+int
+store_recall(struct store *store, enum object_kind kind, uint64_t server,
+    void (*fn)(void *arg, const char *manifest), void *arg, struct err *err)
+{
+	int code = check_usable(store, err);
+
+	if (code < 0)
+		return code;
+	code =
+	    remembered_read(store->db, store->path, kind, server, fn, arg, err);
+	return code < 0 ? failed(store, code) : 0;
 }
 
 int

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * store: leases, reservations and the ledger in SQLite.
+ * store: leases, reservations, the ledger and remembered objects in SQLite.
  *
- * WAL, synchronous FULL.  A database that cannot be used never ends the
+ * WAL, synchronous FULL, readable by nobody else.  A database that cannot be used never ends the
  * process: every call says so and the caller retries.
  */
 #ifndef EIPD_STORE_STORE_H
@@ -14,6 +14,7 @@
 
 #include "base/err.h"
 #include "model/lease.h"
+#include "model/object.h"
 
 struct store;
 
@@ -52,6 +53,17 @@ ATTR_NODISCARD int store_set(struct store *store, const char *name,
     const char *value, struct err *err);
 /* "" if absent; borrowed until the next call. */
 const char *store_get(struct store *store, const char *name);
+
+/* What is remembered of `kind` becomes `objects` (in order of name, each with
+ * its manifest), as seen at the API server `server`.  Writes what differs,
+ * nothing if nothing does. */
+ATTR_NODISCARD int store_remember(struct store *store, enum object_kind kind,
+    uint64_t server, const struct object *const *objects, size_t n,
+    struct err *err);
+/* The manifests of `kind` that are remembered of that server. */
+ATTR_NODISCARD int store_recall(struct store *store, enum object_kind kind,
+    uint64_t server, void (*fn)(void *arg, const char *manifest), void *arg,
+    struct err *err);
 
 struct ledger_entry {
 	wall_t time;

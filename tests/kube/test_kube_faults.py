@@ -128,8 +128,8 @@ def test_garbage_kubeconfig(net, eipd, text, words):
 
 
 def test_start_without_the_api_server(net, eipd):
-    """Kernel and database are there: traffic and route stay meanwhile.  The
-    session needs the peer and its pool from a file to come back by itself."""
+    """Kernel and database are there: traffic and route stay meanwhile, with
+    pool and peers from a file too."""
     eipd.set_object("bgp", objects.dump(
         objects.bgp_conf(), objects.bgp_peer(),
         objects.eip("v4", "198.51.100.10-198.51.100.59", default=True)))

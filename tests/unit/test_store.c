@@ -385,6 +385,7 @@ static void
 test_newer(void **state)
 {
 	struct fixture *f = *state;
+	char sql[64];
 
 	assert_open(f, false, 0);
 	assert_int_equal(put(f, "192.0.2.1", "a"), 0);
@@ -395,7 +396,9 @@ test_newer(void **state)
 	assert_int_equal(count(f), 0);
 	assert_false(store_is_open(f->store));
 	assert_string_equal(store_get(f->store, "x"), "");
-	exec_sql(f, "PRAGMA user_version = 1", SQLITE_OK);
+	snprintf(sql, sizeof(sql), "PRAGMA user_version = %zu",
+	    store_n_migrations);
+	exec_sql(f, sql, SQLITE_OK);
 	assert_open(f, false, 1);
 }
 

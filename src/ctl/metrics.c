@@ -13,9 +13,11 @@
 /* Services of two clusters may have one name, but a label set may come only
  * once: they are added up. */
 struct service_row {
-	char *ns; /* owned, as is the name */
-	char *name;
+	char *labels; /* namespace and service, owned */
+	bool has_backends;
+	bool has_totals;
 	uint64_t n[BACKEND_DEGRADED + 1];
+	uint64_t totals[3];
 };
 
 struct service_rows {
@@ -40,14 +42,23 @@ static void
 on_service(void *arg, const struct service_status *s)
 {
 	struct service_rows *rows = arg;
-	struct service_row row = { 0 };
+	struct service_row row = { .has_backends = s->decision,
+		.has_totals = s->totals };
+	struct str labels = { 0 };
 
 	rows->states[s->state]++;
-	if (!s->decision)
+	if (!s->decision && !s->totals)
 		return;
-	row.ns = mem_strdup(s->ns);
-	row.name = mem_strdup(s->name);
-	count_backends(s->decision, row.n);
+	metrics_label(&labels, "namespace", s->ns);
+	metrics_label(&labels, "service", s->name);
+	row.labels = str_steal(&labels);
+	if (s->decision)
+		count_backends(s->decision, row.n);
+	if (s->totals) {
+		row.totals[0] = s->totals->packets;
+		row.totals[1] = s->totals->bytes;
+		row.totals[2] = s->totals->connections;
+	}
 	vec_push(&rows->v, row);
 }
 
@@ -56,29 +67,48 @@ row_cmp(const void *a, const void *b)
 {
 	const struct service_row *x = a;
 	const struct service_row *y = b;
-	int c = strcmp(x->ns, y->ns);
 
-	return c ? c : strcmp(x->name, y->name);
+	return strcmp(x->labels, y->labels);
 }
 
 static void
-write_service_rows(struct str *out, struct service_rows *rows)
+add_up_rows(struct service_rows *rows)
 {
-	struct str labels = { 0 };
+	size_t kept = 0;
 
 	vec_sort(&rows->v, row_cmp);
 	for (size_t i = 0; i < rows->v.n; i++) {
 		struct service_row *row = &rows->v.v[i];
+		struct service_row *last = &rows->v.v[kept ? kept - 1 : 0];
 
-		if (i + 1 < rows->v.n && row_cmp(row, row + 1) == 0) {
-			for (size_t k = 0; k < ARRAY_LEN(row->n); k++)
-				row[1].n[k] += row->n[k];
+		if (kept == 0 || row_cmp(last, row) != 0) {
+			rows->v.v[kept++] = *row;
 			continue;
 		}
-		for (size_t k = 0; k < ARRAY_LEN(row->n); k++) {
+		for (size_t k = 0; k < ARRAY_LEN(row->n); k++)
+			last->n[k] += row->n[k];
+		for (size_t k = 0; k < ARRAY_LEN(row->totals); k++)
+			last->totals[k] += row->totals[k];
+		last->has_backends |= row->has_backends;
+		last->has_totals |= row->has_totals;
+		free(row->labels);
+	}
+	rows->v.n = kept;
+}
+
+static void
+write_backends(struct str *out, const struct service_rows *rows)
+{
+	const struct service_row *row;
+	struct str labels = { 0 };
+
+	metrics_family(out, "eipd_service_backends", "gauge", NULL,
+	    "Backends of a Service, all ports and families, by state.");
+	VEC_FOREACH (row, &rows->v) {
+		for (size_t k = 0; row->has_backends && k < ARRAY_LEN(row->n);
+		     k++) {
 			str_clear(&labels);
-			metrics_label(&labels, "namespace", row->ns);
-			metrics_label(&labels, "service", row->name);
+			str_add(&labels, row->labels);
 			metrics_label(&labels, "state",
 			    backend_state_name((enum backend_state)k));
 			metrics_u64(out, "eipd_service_backends",
@@ -89,12 +119,42 @@ write_service_rows(struct str *out, struct service_rows *rows)
 }
 
 static void
+write_totals(struct str *out, const struct service_rows *rows)
+{
+	static const struct {
+		const char *family;
+		const char *name;
+		const char *unit;
+		const char *help;
+	} families[] = {
+		{ "eipd_service_packets", "eipd_service_packets_total", NULL,
+		    "Packets forwarded for a Service, both ways." },
+		{ "eipd_service_bytes", "eipd_service_bytes_total", "bytes",
+		    "Length of these packets, with their IP headers." },
+		{ "eipd_service_connections", "eipd_service_connections_total",
+		    NULL, "Flows forwarded for a Service, of any protocol." },
+	};
+	const struct service_row *row;
+
+	for (size_t i = 0; i < ARRAY_LEN(families); i++) {
+		metrics_family(out, families[i].family, "counter",
+		    families[i].unit, families[i].help);
+		VEC_FOREACH (row, &rows->v) {
+			if (row->has_totals)
+				metrics_u64(out, families[i].name, row->labels,
+				    row->totals[i]);
+		}
+	}
+}
+
+static void
 write_services(const struct ctl_state *s, struct str *out)
 {
 	struct service_rows rows = { 0 };
 	struct service_row *row;
 
 	s->each_service(s->arg, on_service, &rows);
+	add_up_rows(&rows);
 	metrics_family(out, "eipd_services", "gauge", NULL,
 	    "Services that are ours, by state.");
 	for (size_t i = 0; i < SERVICE_STATE__COUNT; i++) {
@@ -106,13 +166,10 @@ write_services(const struct ctl_state *s, struct str *out)
 		    rows.states[i]);
 		str_fini(&labels);
 	}
-	metrics_family(out, "eipd_service_backends", "gauge", NULL,
-	    "Backends of a Service, all ports and families, by state.");
-	write_service_rows(out, &rows);
-	VEC_FOREACH (row, &rows.v) {
-		free(row->ns);
-		free(row->name);
-	}
+	write_backends(out, &rows);
+	write_totals(out, &rows);
+	VEC_FOREACH (row, &rows.v)
+		free(row->labels);
 	vec_fini(&rows.v);
 }
 
@@ -409,6 +466,10 @@ view_metrics(const struct ctl_request *req, struct ctl_answer *answer)
 	const struct ctl_state *s = req->state;
 	struct str *out = &answer->body;
 
+	if (!s->read_totals(s->arg, req->since)) {
+		answer->is_later = true;
+		return;
+	}
 	answer->content_type = CTL_OPENMETRICS;
 	write_daemon(s, out);
 	write_services(s, out);

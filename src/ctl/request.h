@@ -18,6 +18,7 @@
 struct ctl_request {
 	const struct ctl_state *state;
 	mono_t now;
+	mono_t since; /* when it was asked */
 	const char *method;
 	const char *path;
 	const char *query; /* undecoded */
@@ -33,6 +34,7 @@ struct ctl_answer {
 	const char *content_type;
 	const char *allow; /* with 405 */
 	bool is_stream; /* /v1/events: what follows comes by events */
+	bool is_later; /* ask again after ctl_server_retry() */
 	struct str body;
 };
 

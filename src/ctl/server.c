@@ -41,6 +41,7 @@ handle(struct ctl_server *server, struct httpd_conn *conn,
 {
 	struct ctl_request req = { .state = server->state,
 		.now = loop_now(server->loop),
+		.since = request->since,
 		.method = request->method,
 		.path = request->path,
 		.query = request->query,
@@ -52,6 +53,10 @@ handle(struct ctl_server *server, struct httpd_conn *conn,
 	struct ctl_answer answer;
 
 	ctl_handle(&req, &answer);
+	if (answer.is_later) {
+		httpd_wait(conn);
+		return;
+	}
 	if (answer.is_stream) {
 		if (httpd_reply_stream(conn, answer.content_type))
 			return;
@@ -226,6 +231,13 @@ ctl_server_free(struct ctl_server *server)
 	httpd_free(server->control);
 	httpd_free(server->http);
 	free(server);
+}
+
+void
+ctl_server_retry(struct ctl_server *server)
+{
+	httpd_retry(server->control);
+	httpd_retry(server->http);
 }
 
 void

@@ -23,6 +23,9 @@ void ctl_server_free(struct ctl_server *server);
 ATTR_NODISCARD int ctl_server_listen(struct ctl_server *server,
     const struct conf *conf, struct err *err);
 
+/* What answers wait for has come, see ctl_state.read_totals(). */
+void ctl_server_retry(struct ctl_server *server);
+
 /* One line to everybody who reads /v1/events. */
 void ctl_server_event(struct ctl_server *server, const char *kind,
     const char *subject, const char *text);

@@ -11,6 +11,7 @@
 #include <stddef.h>
 
 #include "base/err.h"
+#include "base/mono.h"
 #include "model/bgp.h"
 #include "model/decision.h"
 #include "model/lease.h"
@@ -31,6 +32,7 @@ struct service_status {
 	bool is_status_written; /* false for static Services, see next */
 	bool has_status; /* there is an API server to write to */
 	const char *status_problem;
+	const struct service_totals *totals; /* NULL: none known */
 };
 
 struct cluster_status {
@@ -121,6 +123,9 @@ struct ctl_state {
 	void (*each_service)(void *arg,
 	    void (*fn)(void *fn_arg, const struct service_status *s),
 	    void *fn_arg);
+	/* True once the totals that each_service() gives are those of `since`
+	 * or later, or cannot be had; false: ctl_server_retry() follows. */
+	bool (*read_totals)(void *arg, mono_t since);
 	/* False if it is not one of ours (look in world for why). */
 	bool (*service)(void *arg, const char *cluster, const char *ns,
 	    const char *name, struct service_status *out);

@@ -10,6 +10,7 @@
 #include "apply/kube_cr_status.h"
 #include "apply/kube_status.h"
 #include "apply/nft.h"
+#include "apply/nft_totals.h"
 #include "ctl/server.h"
 #include "model/lease.h"
 #include "model/world.h"
@@ -126,6 +127,12 @@ on_status_written(void *arg, const char *ns, const char *name)
 
 	snprintf(subject, sizeof(subject), "%s/%s", ns, name);
 	ctl_server_event(app->ctl, "status", subject, "written");
+}
+
+static void
+on_totals_read(void *arg)
+{
+	ctl_server_retry(((struct app *)arg)->ctl);
 }
 
 static void
@@ -334,6 +341,7 @@ make_parts(struct app *app)
 	app->speaker = bgp_speaker_new(app->loop, &hooks);
 	app->probe = probe_new(app->loop, facts_on_probe, app);
 	app->ctl = ctl_server_new(app->loop, &app->ctl_state);
+	app->totals = nft_totals_new(app->loop, on_totals_read, app);
 }
 
 /* Kernel and database first, then files and what is remembered of the cluster
@@ -382,6 +390,7 @@ app_stop(struct app *app)
 	ctl_server_free(app->ctl);
 	probe_free(app->probe);
 	bgp_speaker_free(app->speaker, true);
+	nft_totals_free(app->totals);
 	nft_free(app->nft);
 	store_free(app->store);
 	for (size_t i = 0; i < app->parked.n; i++)

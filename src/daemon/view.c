@@ -8,6 +8,7 @@
 #include "apply/bgp_speaker.h"
 #include "apply/kube_status.h"
 #include "apply/nft.h"
+#include "apply/nft_totals.h"
 #include "daemon/app.h"
 #include "model/lease.h"
 #include "model/world.h"
@@ -119,6 +120,7 @@ fill_service(const struct app *app, const struct record *r, bool is_heard,
 				      : "",
 		.is_programmed = r->is_programmed,
 		.is_announced = r->n_routes > 0,
+		.totals = nft_totals_get(app->totals, r->key),
 	};
 	if (!d && !*out->reason) {
 		out->reason = "FirstSync";
@@ -177,6 +179,12 @@ each_service(void *arg,
 		fn(fn_arg, &s);
 	}
 	free(all);
+}
+
+static bool
+read_totals(void *arg, mono_t since)
+{
+	return nft_totals_read(((const struct app *)arg)->totals, since);
 }
 
 static struct decision *
@@ -319,6 +327,7 @@ view_init(struct app *app, struct ctl_state *state)
 		.world = world,
 		.leases = leases,
 		.each_service = each_service,
+		.read_totals = read_totals,
 		.service = service,
 		.explain = explain,
 		.each_node = each_node,

@@ -69,6 +69,13 @@ struct ingress {
 	enum ip_mode ip_mode;
 };
 
+/* What the kernel has forwarded since the Service got an address. */
+struct service_totals {
+	uint64_t packets; /* both ways */
+	uint64_t bytes; /* with IP headers */
+	uint64_t connections;
+};
+
 enum ip_family_policy {
 	IP_FAMILY_SINGLE_STACK,
 	IP_FAMILY_PREFER_DUAL_STACK,

@@ -35,6 +35,7 @@ enum {
 enum conn_state {
 	CONN_HEAD, /* reading a request's head; idle when `in` is empty */
 	CONN_BODY,
+	CONN_WAIT, /* for httpd_retry() */
 	CONN_ANSWER,
 	CONN_STREAM,
 	CONN_LINGER, /* answer sent, reading to the end */
@@ -54,6 +55,7 @@ struct httpd_conn {
 	struct httpd_head head; /* points into head_text */
 	char *head_text;
 	size_t head_b;
+	mono_t asked; /* when the request was complete; 0: it is not yet */
 	bool is_answered;
 };
 
@@ -81,31 +83,6 @@ struct httpd {
 };
 
 static void conn_advance(struct httpd_conn *conn);
-
-static const char *
-reason_phrase(unsigned int status)
-{
-	static const struct {
-		unsigned int status;
-		const char *text;
-	} phrases[] = {
-		{ 200, "OK" },
-		{ 400, "Bad Request" },
-		{ 403, "Forbidden" },
-		{ 404, "Not Found" },
-		{ 405, "Method Not Allowed" },
-		{ 409, "Conflict" },
-		{ 413, "Content Too Large" },
-		{ 431, "Request Header Fields Too Large" },
-		{ 501, "Not Implemented" },
-		{ 503, "Service Unavailable" },
-	};
-
-	for (size_t i = 0; i < ARRAY_LEN(phrases); i++)
-		if (phrases[i].status == status)
-			return phrases[i].text;
-	return "Status";
-}
 
 /* The control socket and every peer's session need descriptors too. */
 static size_t
@@ -205,7 +182,7 @@ queue_head(struct httpd_conn *conn, unsigned int status,
 	    "Content-Type: %s\r\n"
 	    "Cache-Control: no-store\r\n"
 	    "X-Content-Type-Options: nosniff\r\n",
-	    status, reason_phrase(status), content_type);
+	    status, httpd_reason(status), content_type);
 	if (allow)
 		str_printf(&conn->out, "Allow: %s\r\n", allow);
 	if (conn->head.wants_close)
@@ -225,6 +202,26 @@ httpd_reply(struct httpd_conn *conn, unsigned int status,
 	conn->httpd->queued_b += conn_queued(conn) - before;
 	conn->is_answered = true;
 	conn_enter(conn, CONN_ANSWER);
+}
+
+void
+httpd_wait(struct httpd_conn *conn)
+{
+	conn->is_answered = true;
+	conn_enter(conn, CONN_WAIT);
+}
+
+void
+httpd_retry(struct httpd *httpd)
+{
+	for (size_t i = 0; i < httpd->conns.n; i++) {
+		struct httpd_conn *conn = httpd->conns.v[i];
+
+		if (conn->state != CONN_WAIT)
+			continue;
+		conn_enter(conn, CONN_BODY);
+		conn_advance(conn);
+	}
 }
 
 bool
@@ -382,6 +379,8 @@ take_body(struct httpd_conn *conn)
 		refuse(conn, 503, "too many answers wait to be taken");
 		return;
 	}
+	if (!conn->asked)
+		conn->asked = loop_now(httpd->loop);
 	/* What follows the body may be the next request. */
 	body = mem_alloc((size_t)conn->head.body_b + 1);
 	memcpy(body, conn->in.s + conn->head_b, (size_t)conn->head.body_b);
@@ -389,14 +388,16 @@ take_body(struct httpd_conn *conn)
 		.path = conn->head.path,
 		.query = conn->head.query,
 		.body = body,
-		.body_b = (size_t)conn->head.body_b };
+		.body_b = (size_t)conn->head.body_b,
+		.since = conn->asked };
 	conn->is_answered = false;
 	httpd->fn(httpd->arg, conn, &request);
 	free(body);
-	if (conn->state == CONN_DEAD)
+	if (conn->state == CONN_DEAD || conn->state == CONN_WAIT)
 		return;
 	if (!conn->is_answered)
 		refuse(conn, 503, "no answer");
+	conn->asked = 0;
 	conn_drop_input(conn, total);
 }
 
@@ -434,8 +435,8 @@ conn_advance(struct httpd_conn *conn)
 		return;
 	/* While an answer is under way nothing is read: the kernel's buffer
 	 * makes the client wait. */
-	if (conn->state == CONN_ANSWER)
-		loop_fd_want(conn->lfd, LOOP_WRITE);
+	if (conn->state == CONN_WAIT || conn->state == CONN_ANSWER)
+		loop_fd_want(conn->lfd, conn_queued(conn) ? LOOP_WRITE : 0);
 	else if (conn_queued(conn) ||
 	    (conn->state == CONN_HEAD && conn->in.n &&
 		httpd_head_length(conn->in.s, conn->in.n)))
@@ -469,6 +470,7 @@ conn_read(struct httpd_conn *conn)
 	case CONN_BODY:
 		str_add_n(&conn->in, buf, (size_t)n);
 		return true;
+	case CONN_WAIT:
 	case CONN_ANSWER:
 	case CONN_DEAD:
 		break;
@@ -502,6 +504,7 @@ conn_patience(const struct httpd_conn *conn)
 		return conn->in.n ? REQUEST_US : IDLE_US;
 	case CONN_BODY:
 		return REQUEST_US;
+	case CONN_WAIT:
 	case CONN_ANSWER:
 		return TAKE_US;
 	case CONN_STREAM:

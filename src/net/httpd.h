@@ -16,6 +16,7 @@
 
 #include "base/addr.h"
 #include "base/err.h"
+#include "base/mono.h"
 #include "base/str.h"
 
 struct httpd;
@@ -35,10 +36,11 @@ struct httpd_request {
 	const char *query; /* for httpd_query_get() */
 	const char *body; /* NUL-terminated */
 	size_t body_b;
+	mono_t since; /* when it had arrived */
 };
 
-/* Called for each request; it must call one of httpd_reply() and
- * httpd_reply_stream() before it returns. */
+/* Called for each request; it must call one of httpd_reply(),
+ * httpd_reply_stream() and httpd_wait() before it returns. */
 typedef void httpd_fn(void *arg, struct httpd_conn *conn,
     const struct httpd_request *request);
 
@@ -49,6 +51,10 @@ void httpd_free(struct httpd *httpd); /* NULL is fine */
  * NULL. */
 void httpd_reply(struct httpd_conn *conn, unsigned int status,
     const char *content_type, struct str *body, const char *allow);
+/* The answer has to wait: httpd_retry() asks for it again. */
+void httpd_wait(struct httpd_conn *conn);
+/* Calls the handler again for each request that waits. */
+void httpd_retry(struct httpd *httpd);
 /* The answer goes on with what httpd_broadcast() sends; false if there are
  * too many such readers: answer something else then. */
 bool httpd_reply_stream(struct httpd_conn *conn, const char *content_type);

@@ -193,3 +193,28 @@ httpd_head_parse(char *buf, size_t n, struct httpd_head *out)
 			return -EINVAL;
 	return 0;
 }
+
+const char *
+httpd_reason(unsigned int status)
+{
+	static const struct {
+		unsigned int status;
+		const char *text;
+	} phrases[] = {
+		{ 200, "OK" },
+		{ 400, "Bad Request" },
+		{ 403, "Forbidden" },
+		{ 404, "Not Found" },
+		{ 405, "Method Not Allowed" },
+		{ 409, "Conflict" },
+		{ 413, "Content Too Large" },
+		{ 431, "Request Header Fields Too Large" },
+		{ 501, "Not Implemented" },
+		{ 503, "Service Unavailable" },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(phrases); i++)
+		if (phrases[i].status == status)
+			return phrases[i].text;
+	return "Status";
+}

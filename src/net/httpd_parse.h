@@ -43,4 +43,7 @@ ATTR_NODISCARD int httpd_decode(char *s, bool is_query);
  * the caller frees it. */
 char *httpd_query_get(const char *query, const char *name);
 
+/* The words that go with a status. */
+const char *httpd_reason(unsigned int status);
+
 #endif

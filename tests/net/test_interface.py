@@ -555,6 +555,9 @@ METRICS = {
         "eipd_bgp_prefixes_advertised": {"peer"},
         "eipd_kube_stale_seconds": set()},
     "counter": {
+        "eipd_service_packets": {"namespace", "service"},
+        "eipd_service_bytes": {"namespace", "service"},
+        "eipd_service_connections": {"namespace", "service"},
         "eipd_bgp_updates": {"peer", "direction"},
         "eipd_bgp_notifications": {"peer", "direction"},
         "eipd_nft_commits": set(),

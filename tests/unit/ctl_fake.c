@@ -2,6 +2,8 @@
 #include "ctl_fake.h"
 
 #include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -241,6 +243,12 @@ static const struct fake_service {
 	    "", false, false },
 };
 
+static const struct service_totals totals[SERVICES] = {
+	[1] = { 3, 300, 1 },
+	[2] = { 40, 5000, 7 },
+	[3] = { 2, 90, UINT64_C(1) << 40 },
+};
+
 /* ---- leases ---- */
 
 static void
@@ -380,6 +388,7 @@ status_of(const struct fake *f, size_t i)
 		.is_status_written = s->state == SERVICE_STATE_ANNOUNCED,
 		.status_problem =
 		    s->state == SERVICE_STATE_REFUSED ? "forbidden" : "",
+		.totals = s->is_programmed ? &totals[i] : NULL,
 	};
 }
 
@@ -392,6 +401,13 @@ each_service(void *arg,
 
 		fn(fn_arg, &s);
 	}
+}
+
+static bool
+read_totals(void *arg, mono_t since)
+{
+	(void)since;
+	return ((const struct fake *)arg)->is_ready;
 }
 
 static int
@@ -558,67 +574,56 @@ each_history(void *arg, const char *address, const char *ns, const char *name,
 
 /* ---- verbs ---- */
 
-static int
-done(struct fake *f, struct err *err)
+static int ATTR_PRINTF(3, 4)
+    verb(struct fake *f, struct err *err, const char *fmt, ...)
 {
-	if (f->fail)
-		return err_set(err, f->fail, "told to fail");
-	return 0;
+	char text[256];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	str_clear(&f->verb);
+	str_add(&f->verb, text);
+	return f->fail ? err_set(err, f->fail, "told to fail") : 0;
 }
 
 static int
 reserve(void *arg, const struct addr *address, const char *ns, const char *name,
     struct err *err)
 {
-	struct fake *f = arg;
 	char text[ADDR_TEXT_B];
 
-	str_clear(&f->verb);
-	str_printf(&f->verb, "reserve %s %s/%s", addr_text(address, text), ns,
+	return verb(arg, err, "reserve %s %s/%s", addr_text(address, text), ns,
 	    name);
-	return done(f, err);
 }
 
 static int
 unreserve(void *arg, const struct addr *address, struct err *err)
 {
-	struct fake *f = arg;
 	char text[ADDR_TEXT_B];
 
-	str_clear(&f->verb);
-	str_printf(&f->verb, "unreserve %s", addr_text(address, text));
-	return done(f, err);
+	return verb(arg, err, "unreserve %s", addr_text(address, text));
 }
 
 static int
 release(void *arg, const struct addr *address, struct err *err)
 {
-	struct fake *f = arg;
 	char text[ADDR_TEXT_B];
 
-	str_clear(&f->verb);
-	str_printf(&f->verb, "release %s", addr_text(address, text));
-	return done(f, err);
+	return verb(arg, err, "release %s", addr_text(address, text));
 }
 
 static int
 reload(void *arg, struct err *err)
 {
-	struct fake *f = arg;
-
-	str_clear(&f->verb);
-	str_add(&f->verb, "reload");
-	return done(f, err);
+	return verb(arg, err, "reload");
 }
 
 static int
 withdraw_all(void *arg, bool undo, struct err *err)
 {
-	struct fake *f = arg;
-
-	str_clear(&f->verb);
-	str_printf(&f->verb, "withdraw-all%s", undo ? " undo" : "");
-	return done(f, err);
+	return verb(arg, err, "withdraw-all%s", undo ? " undo" : "");
 }
 
 struct fake *
@@ -636,6 +641,7 @@ fake_new(void)
 		.world = get_world,
 		.leases = get_leases,
 		.each_service = each_service,
+		.read_totals = read_totals,
 		.service = get_service,
 		.explain = explain,
 		.each_node = each_node,

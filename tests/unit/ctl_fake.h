@@ -22,6 +22,7 @@ const struct ctl_state *fake_state(struct fake *fake);
 const char *fake_last_verb(const struct fake *fake);
 /* The next verb fails like this; 0: it does not. */
 void fake_fail(struct fake *fake, int code);
+/* Not ready: it waits for its first sync, and for totals. */
 void fake_set_ready(struct fake *fake, bool is_ready);
 
 #endif

@@ -332,6 +332,23 @@ test_health(void **state)
 }
 
 static void
+test_metrics_wait(void **state)
+{
+	struct fake *fake = fake_new();
+	struct ctl_answer answer;
+
+	(void)state;
+	fake_set_ready(fake, false);
+	answer = ask(fake, "GET", "/metrics", "", false);
+	assert_true(answer.is_later);
+	assert_int_equal(answer.body.n, 0);
+	answer = ask(fake, "GET", "/v1/services", "", false);
+	assert_false(answer.is_later);
+	str_fini(&answer.body);
+	fake_free(fake);
+}
+
+static void
 test_strings(void **state)
 {
 	static const struct {
@@ -369,6 +386,7 @@ main(void)
 		cmocka_unit_test(test_refusals),
 		cmocka_unit_test(test_verbs),
 		cmocka_unit_test(test_health),
+		cmocka_unit_test(test_metrics_wait),
 		cmocka_unit_test(test_strings),
 	};
 

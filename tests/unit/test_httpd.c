@@ -425,6 +425,51 @@ test_events(void **state)
 	close(lazy);
 }
 
+struct waiter {
+	struct rig *rig;
+	struct loop_timer *timer;
+	int n_retries;
+};
+
+static void
+on_wait(void *arg)
+{
+	struct waiter *waiter = arg;
+
+	fake_set_ready(waiter->rig->fake, ++waiter->n_retries >= 3);
+	ctl_server_retry(waiter->rig->server);
+	loop_timer_arm(waiter->timer, 10 * MONO_MS);
+}
+
+/* An answer that has to wait, for one that stays and one that leaves; what
+ * comes behind it on the connection waits too. */
+static void
+test_wait(void **state)
+{
+	static const char request[] = "GET /metrics HTTP/1.1\r\n\r\n";
+	struct rig *rig = *state;
+	struct waiter waiter = { .rig = rig };
+	int gone = dial(rig->path);
+	char *got;
+
+	fake_set_ready(rig->fake, false);
+	assert_int_equal(send(gone, request, strlen(request), 0),
+	    strlen(request));
+	close(gone);
+	waiter.timer = loop_timer_new(rig->loop, on_wait, &waiter);
+	loop_timer_arm(waiter.timer, 10 * MONO_MS);
+	got = talk_text(rig,
+	    "POST /v1/nothing HTTP/1.1\r\nContent-Length: 1\r\n\r\nx"
+	    "GET /metrics HTTP/1.1\r\n\r\n"
+	    "GET /healthz HTTP/1.1\r\n" CLOSE);
+	loop_timer_free(waiter.timer);
+	assert_true(waiter.n_retries >= 3);
+	assert_int_equal(count(got, "HTTP/1.1 "), 3);
+	assert_int_equal(count(got, "HTTP/1.1 200 OK"), 2);
+	assert_int_equal(count(got, "# EOF\nHTTP/1.1 200 OK"), 1);
+	free(got);
+}
+
 /* ---- the socket file ---- */
 
 static void
@@ -480,6 +525,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_idle_clients, setup,
 		    teardown),
 		cmocka_unit_test_setup_teardown(test_events, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_wait, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_socket_file, setup,
 		    teardown),
 	};

@@ -75,6 +75,7 @@ struct kube {
 	struct loop_timer *config_timer;
 	struct loop_timer *work_timer;
 	size_t turn; /* the stream that is served next */
+	bool is_answering; /* a stream was given its 200 just now */
 	struct stream streams[OBJECT__COUNT];
 	bool is_connected;
 	bool is_synced;
@@ -205,6 +206,7 @@ on_stream_response(void *arg, const struct http_response *response)
 
 	kube_watch_on_response(&s->watch, response->status,
 	    response->retry_after_us, loop_now(s->kube->loop));
+	s->kube->is_answering |= response->status == 200;
 	loop_timer_arm(s->kube->work_timer, 0);
 }
 
@@ -362,15 +364,15 @@ on_work(void *arg)
 
 	for (size_t i = 0; i < OBJECT__COUNT; i++) {
 		struct stream *s = &k->streams[k->turn];
-		bool was_connected = s->watch.is_connected;
 
 		k->turn = (k->turn + 1) % OBJECT__COUNT;
 		is_more |= stream_work(s, deadline);
-		if (s->watch.is_connected && !was_connected)
-			kick_waiting(k, false);
 	}
 	if (is_more)
 		loop_timer_arm(k->work_timer, 0);
+	if (k->is_answering)
+		kick_waiting(k, false);
+	k->is_answering = false;
 	refresh(k);
 }
 

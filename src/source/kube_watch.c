@@ -134,7 +134,7 @@ enter(struct kube_watch *w, enum kube_watch_state state)
 	kube_split_fini(&w->split);
 	kube_split_init(&w->split, mode);
 	if (state != KUBE_WATCH_WAIT)
-		w->is_transport = false;
+		w->is_server_away = false;
 }
 
 static void
@@ -213,6 +213,14 @@ try_again(struct kube_watch *w, mono_t now, struct kube_watch_todo *todo)
 	go_wait(w, backoff(w, now), w->state, todo);
 }
 
+/* The reason is the server's, not this resource's. */
+static void
+try_server_again(struct kube_watch *w, mono_t now, struct kube_watch_todo *todo)
+{
+	try_again(w, now, todo);
+	w->is_server_away = true;
+}
+
 static void
 relist(struct kube_watch *w, enum kube_watch_list list,
     struct kube_watch_todo *todo)
@@ -273,8 +281,15 @@ void
 kube_watch_kick(struct kube_watch *w, bool is_anyhow, mono_t now,
     struct kube_watch_todo *todo)
 {
-	if (is_anyhow || w->is_transport || w->is_unauthorized)
-		kube_watch_on_timer(w, now, todo);
+	if (w->state != KUBE_WATCH_WAIT)
+		return;
+	if (!is_anyhow) {
+		if (w->is_kicked || (!w->is_server_away && !w->is_unauthorized))
+			return;
+		w->is_kicked = true;
+		w->backoff_us = 0;
+	}
+	kube_watch_on_timer(w, now, todo);
 }
 
 /* -- answers -------------------------------------------------------------- */
@@ -381,6 +396,7 @@ on_item(struct kube_watch *w, bool is_too_big, mono_t now,
 
 	w->events++;
 	w->stream_events++;
+	w->is_kicked = false;
 	w->last_event = now;
 	kube_item_read(&item, w->split.item.s, w->split.item.n, w->sink);
 	if (w->state != KUBE_WATCH_STREAM)
@@ -441,6 +457,7 @@ on_list_end(struct kube_watch *w, mono_t now, struct kube_watch_todo *todo)
 	w->is_listing = false;
 	w->was_listed = true;
 	w->is_synced = true;
+	w->is_kicked = false;
 	w->sink->list_end(w->sink->arg, w->kind, w->cluster);
 	go_stream(w, now, todo);
 }
@@ -589,7 +606,7 @@ on_status(struct kube_watch *w, mono_t now, struct kube_watch_todo *todo)
 		go_wait(w, FORBIDDEN_US - random_below(w, FORBIDDEN_US / 4),
 		    w->state, todo);
 	else
-		try_again(w, now, todo);
+		try_server_again(w, now, todo);
 }
 
 void
@@ -620,6 +637,9 @@ kube_watch_on_end(struct kube_watch *w, const struct err *err, bool is_idle,
 		relist(w, KUBE_WATCH_LIST_CONSISTENT, todo);
 		return;
 	}
-	try_again(w, now, todo);
-	w->is_transport = true;
+	/* A stream that lasted got somewhere, also if nothing happened. */
+	if (w->status == 200 && w->state == KUBE_WATCH_STREAM &&
+	    now - w->opened >= SHORT_WATCH_US)
+		w->is_kicked = false;
+	try_server_again(w, now, todo);
 }

@@ -51,7 +51,7 @@ struct kube_watch {
 	bool is_synced;
 	bool is_connected;
 	bool is_absent; /* the CRD is not installed */
-	bool is_transport; /* waiting because the server was unreachable */
+	bool is_server_away; /* waiting: it did not answer, or with an error */
 	mono_t last_event;
 	uint64_t events;
 	uint64_t restarts;
@@ -69,6 +69,7 @@ struct kube_watch {
 	bool was_listed;
 	bool was_present;
 	bool is_unauthorized; /* the last answer was 401 */
+	bool is_kicked; /* and has delivered nothing since */
 	mono_t opened;
 	uint64_t stream_events;
 	unsigned int streak; /* broken streams in a row */
@@ -97,8 +98,9 @@ void kube_watch_begin(struct kube_watch *w, bool is_new_server, mono_t now,
     struct kube_watch_todo *todo);
 void kube_watch_on_timer(struct kube_watch *w, mono_t now,
     struct kube_watch_todo *todo);
-/* The server can be reached again, or takes our credentials: who waits for
- * that, or for anything at all, waits no longer. */
+/* The server answers others again, or takes our credentials: who waits for
+ * that waits no longer, but only once until it got somewhere itself.
+ * `is_anyhow`: whatever it waits for, and however often. */
 void kube_watch_kick(struct kube_watch *w, bool is_anyhow, mono_t now,
     struct kube_watch_todo *todo);
 void kube_watch_on_response(struct kube_watch *w, long status,

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """List, watch and status writes against a real API server."""
+import concurrent.futures
 import json
 import pathlib
 import signal
 import subprocess
+import time
 
 import pytest
 from conftest import TOP, may, wait
@@ -77,6 +79,28 @@ def test_restart_of_the_api_server(cluster, account, start):
              and "put Service default/lost" not in d.lines()[at:]))
     assert all(w["connected"] for w in d.watches().values())
     remove(cluster, "kept", "late")
+
+
+def test_watches_come_back_together(cluster, account, start):
+    """After a long outage each waits up to half a minute on its own."""
+    d = start(account)
+    d.wait_line("connected=1 synced=1")
+    cluster.kill("kube-apiserver")
+    d.wait_line("connected=0 synced=1")
+    killed = time.monotonic()
+    back = {}
+
+    def all_are_back():
+        for kind, w in d.watches().items():
+            if w["connected"]:
+                back.setdefault(kind, time.monotonic())
+        return len(back) == 7
+    wait(lambda: time.monotonic() > killed + 25, 30)
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        started = pool.submit(cluster.start_apiserver)
+        wait(all_are_back, 90, "all connected")
+        started.result()
+    assert max(back.values()) - min(back.values()) < 2.0
 
 
 def test_paused_and_cut_connections_resume(cluster, account, netns, start):

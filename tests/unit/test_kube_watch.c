@@ -161,6 +161,41 @@ static const struct watch_case {
 	    "open ?limit=500&resourceVersion=0; wait; "
 	    "open ?limit=500&resourceVersion=0; begin; ",
 	    NULL },
+	{ "an error of the server, then back", OBJECT_NAMESPACE,
+	    { "begin", "503", "<x", "end", "kick", "200" },
+	    "open ?limit=500&resourceVersion=0; wait; "
+	    "open ?limit=500&resourceVersion=0; begin; ",
+	    NULL },
+	{ "kicked in vain: its own backoff again", OBJECT_NAMESPACE,
+	    { "begin", "lost", "kick", "lost", "kick", "timer", "503", "end",
+		"kick", "timer", "200", LIST("10", ""), "lost", "kick" },
+	    "open ?limit=500&resourceVersion=0; wait; "
+	    "open ?limit=500&resourceVersion=0; wait; "
+	    "open ?limit=500&resourceVersion=0; wait; "
+	    "open ?limit=500&resourceVersion=0; begin; wait; ",
+	    "lost" },
+	{ "kicked again after a list", OBJECT_NAMESPACE,
+	    { "begin", "lost", "kick", "200", LIST("10", NS("a", "5")), "end",
+		"lost", "kick" },
+	    "open ?limit=500&resourceVersion=0; wait; "
+	    "open ?limit=500&resourceVersion=0; begin; put a; end; "
+	    "open ?watch=1&resourceVersion=10; wait; "
+	    "open ?watch=1&resourceVersion=10; ",
+	    "lost" },
+	{ "a server that cuts each watch is not asked in a circle",
+	    OBJECT_NAMESPACE,
+	    { OPENED, "lost", "kick", "200", "lost", "kick", "timer", "200",
+		"+2", "lost", "kick" },
+	    OPENED_WANT "wait; open ?watch=1&resourceVersion=10; wait; "
+			"open ?watch=1&resourceVersion=10; wait; "
+			"open ?watch=1&resourceVersion=10; ",
+	    "lost" },
+	{ "told to wait: nothing shortens that", OBJECT_NAMESPACE,
+	    { "begin", "429", "<x", "end", "kick" },
+	    "open ?limit=500&resourceVersion=0; wait; ", "429" },
+	{ "refused: what others are given does not matter", OBJECT_NAMESPACE,
+	    { "begin", "403", "<x", "end", "kick" },
+	    "open ?limit=500&resourceVersion=0; wait; ", "forbidden" },
 	{ "refused", OBJECT_NAMESPACE, { OPENED, "lost" }, OPENED_WANT "wait; ",
 	    "lost" },
 	{ "401", OBJECT_NAMESPACE,

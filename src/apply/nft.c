@@ -177,34 +177,49 @@ put_name(struct nft_element *element, const struct ruleset_op *op,
 	element->object = counter;
 }
 
-static void
-on_op(void *arg, const struct ruleset_op *op)
+void
+nft_put_op(struct nft_batch *batch, const char *set,
+    const struct ruleset_op *op)
 {
-	struct nft *nft = arg;
-	struct nft_element element = { .key = op->key, .key_len = op->key_len };
+	struct nft_element element = { .set = set,
+		.key = op->key,
+		.key_len = op->key_len };
 	char counter[NFT_OBJECT_NAME_B];
-	struct nft_sum *sum;
 
 	if (op->set == RULESET_SET_SHARD) {
-		nft_table_make_shard(&nft->batch, op->class, op->shard, NULL);
-		nft_count_shard(nft, op->class, op->shard);
+		nft_table_make_shard(batch, op->class, op->shard, NULL);
 		return;
 	}
-	sum = nft_sums_get(nft->sums, op);
-	if (!op->is_garbage)
-		nft_sum_apply(sum, op);
 	if (op->set == RULESET_SET_COUNTER) {
-		nft_table_put_counter(&nft->batch, op);
+		nft_table_put_counter(batch, op);
 		return;
 	}
-	element.set = nft_sum_name(sum);
 	if (!op->is_delete) {
 		element.data = op->data_len ? op->data : NULL;
 		element.data_len = op->data_len;
 		put_name(&element, op, counter);
 	}
-	nft_batch_element(&nft->batch,
+	nft_batch_element(batch,
 	    op->is_delete ? NFT_MSG_DELSETELEM : NFT_MSG_NEWSETELEM, &element);
+}
+
+static void
+on_op(void *arg, const struct ruleset_op *op)
+{
+	struct nft *nft = arg;
+	const char *set = NULL;
+
+	if (op->set == RULESET_SET_SHARD) {
+		nft_count_shard(nft, op->class, op->shard);
+	} else {
+		struct nft_sum *sum = nft_sums_get(nft->sums, op);
+
+		if (!op->is_garbage)
+			nft_sum_apply(sum, op);
+		if (op->set != RULESET_SET_COUNTER)
+			set = nft_sum_name(sum);
+	}
+	nft_put_op(&nft->batch, set, op);
 }
 
 /* The kernel raises a limit at the end of a transaction: it goes ahead. */

@@ -36,6 +36,9 @@ struct nft {
 };
 
 /* nft.c */
+/* The operation as messages of the batch; `set` is the name of its set. */
+void nft_put_op(struct nft_batch *batch, const char *set,
+    const struct ruleset_op *op);
 ATTR_NODISCARD int nft_send(struct nft *nft, struct err *err);
 
 /* nft_load.c */

@@ -9,14 +9,12 @@
  * elements of the kernel table that change.  The functions case_* hold one
  * such change, for callgrind to count.
  */
-#include <linux/netfilter/nf_tables.h>
 #include <linux/netlink.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "apply/nft_batch.h"
-#include "apply/nft_table.h"
+#include "apply/nft_impl.h"
 #include "base/mem.h"
 #include "bench.h"
 #include "bgp/msg.h"
@@ -152,22 +150,12 @@ static void
 on_op(void *arg, const struct ruleset_op *op)
 {
 	struct bench *b = arg;
-	struct nft_element element = { .key = op->key, .key_len = op->key_len };
-	char name[NFT_NAME_B];
+	char set[NFT_NAME_B];
 
-	if (op->set == RULESET_SET_SHARD) {
-		nft_table_make_shard(&b->batch, op->class, op->shard, NULL);
-		return;
-	}
-	nft_table_set_name(op->set, op->family, op->class, op->shard, name);
-	element.set = name;
-	if (!op->is_delete) {
-		element.data = op->data_len ? op->data : NULL;
-		element.data_len = op->data_len;
-		element.comment = op->comment;
-	}
-	nft_batch_element(&b->batch,
-	    op->is_delete ? NFT_MSG_DELSETELEM : NFT_MSG_NEWSETELEM, &element);
+	if (op->set != RULESET_SET_SHARD && op->set != RULESET_SET_COUNTER)
+		nft_table_set_name(op->set, op->family, op->class, op->shard,
+		    set);
+	nft_put_op(&b->batch, set, op);
 }
 
 static void

@@ -47,6 +47,16 @@ refuse(const struct kube_item *item, const struct decode_identity *identity,
 	    identity->name, item->where, err);
 }
 
+/* Decided before anything is delivered: an old event that comes late would
+ * take away what came back since. */
+static bool
+note_age(struct kube_item *item)
+{
+	item->is_old = item->is_event && item->rv[0] &&
+	    kube_item_rv_cmp(item->rv, item->not_before) < 0;
+	return item->is_old;
+}
+
 /* A member of metadata in a text that no parser accepts. */
 static void
 find(const struct kube_item *item, const char *text, size_t size_b,
@@ -77,6 +87,8 @@ read_broken(struct kube_item *item, const char *text, size_t size_b,
 	if (item->is_event &&
 	    kube_split_find(text, size_b, path, 1, type, sizeof(type)))
 		item->type = type_of(type);
+	if (note_age(item))
+		return;
 	if (item->type == KUBE_ITEM_DELETED && identity.name[0])
 		sink->gone(sink->arg, item->kind, item->cluster, identity.ns,
 		    identity.name);
@@ -150,6 +162,8 @@ read_tree(struct kube_item *item, const struct tree *root,
 	if (item->type != KUBE_ITEM_ERROR)
 		snprintf(item->rv, sizeof(item->rv), "%s",
 		    text_of(metadata, "resourceVersion"));
+	if (note_age(item))
+		return;
 	switch (item->type) {
 	case KUBE_ITEM_PUT:
 		deliver(item, object, sink);

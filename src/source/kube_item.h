@@ -28,10 +28,12 @@ struct kube_item {
 	const char *where; /* for sink->refused() */
 	bool is_event;
 	bool is_too_big; /* the text is only its beginning */
+	const char *not_before; /* an event of an older version says nothing */
 
 	/* Found. */
 	enum kube_item_type type;
 	bool is_read; /* it could be parsed */
+	bool is_old;
 	char rv[64]; /* metadata.resourceVersion, "" if none */
 	long code; /* ERROR: the Status */
 	int64_t retry_after_us;

@@ -18,14 +18,15 @@ enum {
 };
 
 #define BACKOFF_MIN_US (800 * MONO_MS)
-#define BACKOFF_MAX_US (30 * MONO_S)
-#define BACKOFF_RESET_US (120 * MONO_S)
+/* A gateway is one client among few: that is no load on the server. */
+#define BACKOFF_MAX_US (10 * MONO_S)
 #define SHORT_WATCH_US (1 * MONO_S)
+#define RELIST_AGAIN_US (10 * MONO_S)
 #define FORBIDDEN_US (60 * MONO_S)
 #define UNAUTHORIZED_MIN_US (5 * MONO_S)
 #define UNAUTHORIZED_MAX_US (60 * MONO_S)
 #define ABSENT_US (30 * MONO_S)
-#define ABSENT_CONFIRM_US (500 * MONO_MS)
+#define CONFIRM_US (500 * MONO_MS)
 #define ABSENT_AGAIN_US (5 * MONO_S)
 
 #define CUSTOM(name)                                                           \
@@ -129,7 +130,7 @@ enter(struct kube_watch *w, enum kube_watch_state state)
 	w->state = state;
 	w->status = 0;
 	w->retry_after_us = 0;
-	w->stream_events = 0;
+	w->has_news = false;
 	str_clear(&w->error_body);
 	kube_split_fini(&w->split);
 	kube_split_init(&w->split, mode);
@@ -165,6 +166,7 @@ go_list_anew(struct kube_watch *w, enum kube_watch_list list,
     struct kube_watch_todo *todo)
 {
 	str_clear(&w->token);
+	w->is_second_look = false;
 	w->list = list;
 	if (list == KUBE_WATCH_LIST_NOT_OLDER && !w->rv[0])
 		w->list = KUBE_WATCH_LIST_ANY;
@@ -198,7 +200,8 @@ backoff(struct kube_watch *w, mono_t now)
 {
 	int64_t delay_us;
 
-	if (!w->backoff_us || now - w->last_failure > BACKOFF_RESET_US)
+	/* What went well for longer than that is a new trouble. */
+	if (!w->backoff_us || now - w->last_failure > 2 * w->backoff_us)
 		w->backoff_us = BACKOFF_MIN_US;
 	delay_us = w->backoff_us - random_below(w, w->backoff_us / 2);
 	w->backoff_us = MIN(w->backoff_us * 2, BACKOFF_MAX_US);
@@ -222,12 +225,13 @@ try_server_again(struct kube_watch *w, mono_t now, struct kube_watch_todo *todo)
 }
 
 static void
-relist(struct kube_watch *w, enum kube_watch_list list,
+go_list_later(struct kube_watch *w, enum kube_watch_list list, int64_t delay_us,
     struct kube_watch_todo *todo)
 {
-	w->restarts++;
-	w->streak = 0;
-	go_list_anew(w, list, todo);
+	str_clear(&w->token);
+	w->is_second_look = false;
+	w->list = list;
+	go_wait(w, delay_us, KUBE_WATCH_LIST, todo);
 }
 
 static void
@@ -235,9 +239,25 @@ relist_later(struct kube_watch *w, mono_t now, struct kube_watch_todo *todo)
 {
 	w->restarts++;
 	w->streak = 0;
-	w->list = w->rv[0] ? KUBE_WATCH_LIST_NOT_OLDER : KUBE_WATCH_LIST_ANY;
-	str_clear(&w->token);
-	go_wait(w, backoff(w, now), KUBE_WATCH_LIST, todo);
+	go_list_later(w,
+	    w->rv[0] ? KUBE_WATCH_LIST_NOT_OLDER : KUBE_WATCH_LIST_ANY,
+	    backoff(w, now), todo);
+}
+
+/* At once, but a server that wants it again and again has to wait. */
+static void
+relist(struct kube_watch *w, enum kube_watch_list list, mono_t now,
+    struct kube_watch_todo *todo)
+{
+	bool is_again = w->relisted && now - w->relisted < RELIST_AGAIN_US;
+
+	w->restarts++;
+	w->streak = 0;
+	w->relisted = now;
+	if (is_again)
+		go_list_later(w, list, backoff(w, now), todo);
+	else
+		go_list_anew(w, list, todo);
 }
 
 void
@@ -313,6 +333,7 @@ kube_watch_on_response(struct kube_watch *w, long status,
 		w->opened = now;
 	} else if (!w->is_listing) {
 		w->is_listing = true;
+		w->listed = 0;
 		w->sink->list_begin(w->sink->arg, w->kind, w->cluster);
 	}
 }
@@ -335,16 +356,20 @@ on_garbage(struct kube_watch *w, mono_t now, struct kube_watch_todo *todo)
 
 /* True if the stream goes on. */
 static bool
-note_version(struct kube_watch *w, const struct kube_item *item,
+note_version(struct kube_watch *w, const struct kube_item *item, mono_t now,
     struct kube_watch_todo *todo)
 {
 	if (!item->rv[0])
 		return true;
-	if (kube_item_rv_cmp(item->rv, w->rv) < 0) {
+	if (item->is_old) {
 		/* A restored etcd: what we have may never have been. */
 		todo->stop = true;
-		relist(w, KUBE_WATCH_LIST_CONSISTENT, todo);
+		relist(w, KUBE_WATCH_LIST_CONSISTENT, now, todo);
 		return false;
+	}
+	if (strcmp(w->rv, item->rv) != 0) {
+		w->has_news = true;
+		w->backoff_us = 0;
 	}
 	snprintf(w->rv, sizeof(w->rv), "%s", item->rv);
 	return true;
@@ -357,7 +382,7 @@ on_error_event(struct kube_watch *w, const struct kube_item *item, mono_t now,
 	todo->stop = true;
 	switch (item->code) {
 	case 410:
-		relist(w, KUBE_WATCH_LIST_NOT_OLDER, todo);
+		relist(w, KUBE_WATCH_LIST_NOT_OLDER, now, todo);
 		return;
 	case 429:
 		go_wait(w,
@@ -366,7 +391,7 @@ on_error_event(struct kube_watch *w, const struct kube_item *item, mono_t now,
 		return;
 	case 504:
 		if (item->is_rv_too_large) {
-			relist(w, KUBE_WATCH_LIST_CONSISTENT, todo);
+			relist(w, KUBE_WATCH_LIST_CONSISTENT, now, todo);
 			return;
 		}
 		break;
@@ -392,10 +417,11 @@ on_item(struct kube_watch *w, bool is_too_big, mono_t now,
 		.cluster = w->cluster,
 		.where = base_path(w),
 		.is_event = w->state == KUBE_WATCH_STREAM,
-		.is_too_big = is_too_big };
+		.is_too_big = is_too_big,
+		.not_before = w->rv };
 
 	w->events++;
-	w->stream_events++;
+	w->listed++;
 	w->is_kicked = false;
 	w->last_event = now;
 	kube_item_read(&item, w->split.item.s, w->split.item.n, w->sink);
@@ -405,7 +431,7 @@ on_item(struct kube_watch *w, bool is_too_big, mono_t now,
 		on_error_event(w, &item, now, todo);
 		return;
 	}
-	if (note_version(w, &item, todo) && item.is_read)
+	if (note_version(w, &item, now, todo) && item.is_read)
 		w->streak = 0;
 }
 
@@ -438,12 +464,29 @@ kube_watch_on_data(struct kube_watch *w, const char *data, size_t size_b,
 	return used;
 }
 
+/* A list without anything would end every lease, an older one bring back what
+ * is gone: neither is believed before a consistent one has said the same. */
+static bool
+needs_second_look(const struct kube_watch *w)
+{
+	if (w->is_second_look)
+		return false;
+	return w->listed == 0 ||
+	    (w->list == KUBE_WATCH_LIST_NOT_OLDER &&
+		kube_item_rv_cmp(w->split.rv, w->rv) < 0);
+}
+
 static void
 on_list_end(struct kube_watch *w, mono_t now, struct kube_watch_todo *todo)
 {
 	/* Anything less would read as "all of them are gone". */
 	if (!w->split.is_complete || !w->split.has_items || !w->split.rv[0]) {
 		on_garbage(w, now, todo);
+		return;
+	}
+	if (!w->split.token.n && needs_second_look(w)) {
+		go_list_later(w, KUBE_WATCH_LIST_CONSISTENT, CONFIRM_US, todo);
+		w->is_second_look = true;
 		return;
 	}
 	snprintf(w->rv, sizeof(w->rv), "%s", w->split.rv);
@@ -466,7 +509,7 @@ static void
 on_stream_end(struct kube_watch *w, mono_t now, struct kube_watch_todo *todo)
 {
 	/* A server that closes at once would be asked without a break. */
-	if (now - w->opened < SHORT_WATCH_US && !w->stream_events)
+	if (now - w->opened < SHORT_WATCH_US && !w->has_news)
 		try_again(w, now, todo);
 	else
 		go_stream(w, now, todo);
@@ -496,7 +539,7 @@ on_absent(struct kube_watch *w, mono_t now, struct kube_watch_todo *todo)
 		    kinds[w->kind].resource);
 		if (!w->was_present)
 			w->problem[0] = '\0';
-		go_wait(w, w->was_present ? ABSENT_AGAIN_US : ABSENT_CONFIRM_US,
+		go_wait(w, w->was_present ? ABSENT_AGAIN_US : CONFIRM_US,
 		    KUBE_WATCH_LIST, todo);
 		return;
 	}
@@ -518,9 +561,9 @@ static void
 on_gone(struct kube_watch *w, mono_t now, struct kube_watch_todo *todo)
 {
 	if (w->state == KUBE_WATCH_STREAM)
-		relist(w, KUBE_WATCH_LIST_NOT_OLDER, todo);
+		relist(w, KUBE_WATCH_LIST_NOT_OLDER, now, todo);
 	else if (w->token.n)
-		relist(w, KUBE_WATCH_LIST_WHOLE, todo);
+		go_list_anew(w, KUBE_WATCH_LIST_WHOLE, todo);
 	else if (w->list == KUBE_WATCH_LIST_ANY ||
 	    w->list == KUBE_WATCH_LIST_NOT_OLDER)
 		go_list_anew(w, KUBE_WATCH_LIST_CONSISTENT, todo);
@@ -588,11 +631,15 @@ on_status(struct kube_watch *w, mono_t now, struct kube_watch_todo *todo)
 		return;
 	}
 	if (status == 504 && w->error_body.n &&
-	    strstr(w->error_body.s, "ResourceVersionTooLarge") &&
-	    (w->state == KUBE_WATCH_STREAM ||
-		w->list == KUBE_WATCH_LIST_NOT_OLDER)) {
-		relist(w, KUBE_WATCH_LIST_CONSISTENT, todo);
-		return;
+	    strstr(w->error_body.s, "ResourceVersionTooLarge")) {
+		if (w->state == KUBE_WATCH_STREAM) {
+			relist(w, KUBE_WATCH_LIST_CONSISTENT, now, todo);
+			return;
+		}
+		if (w->list == KUBE_WATCH_LIST_NOT_OLDER) {
+			go_list_anew(w, KUBE_WATCH_LIST_CONSISTENT, todo);
+			return;
+		}
 	}
 	w->is_connected = false;
 	describe_status(w);
@@ -634,7 +681,7 @@ kube_watch_on_end(struct kube_watch *w, const struct err *err, bool is_idle,
 	if (is_idle && w->state == KUBE_WATCH_STREAM) {
 		/* Not even a bookmark: maybe our version is from a future
 		 * that a restored etcd does not know. */
-		relist(w, KUBE_WATCH_LIST_CONSISTENT, todo);
+		relist(w, KUBE_WATCH_LIST_CONSISTENT, now, todo);
 		return;
 	}
 	/* A stream that lasted got somewhere, also if nothing happened. */

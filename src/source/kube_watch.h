@@ -5,7 +5,7 @@
  * Pure: events and octets in, deliveries to the sink and a list of what to do
  * (open a path, close, wait) out.  What it survives: pages and expired pages,
  * 410 as a status and as an event, 429 in any shape, resource versions that
- * go back, streams that end anywhere, answers that are no JSON, items that
+ * go back, a list that is empty once, streams that end anywhere, answers that are no JSON, items that
  * cannot be read, custom resources that are not installed.
  */
 #ifndef EIPD_SOURCE_KUBE_WATCH_H
@@ -71,7 +71,10 @@ struct kube_watch {
 	bool is_unauthorized; /* the last answer was 401 */
 	bool is_kicked; /* and has delivered nothing since */
 	mono_t opened;
-	uint64_t stream_events;
+	bool has_news; /* the stream has moved the version on */
+	uint64_t listed; /* items of the listing so far */
+	bool is_second_look; /* the listing confirms another one */
+	mono_t relisted; /* last asked for by the server; 0: never */
 	unsigned int streak; /* broken streams in a row */
 	unsigned int absences; /* 404 in a row */
 	mono_t absent_since;

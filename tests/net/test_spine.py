@@ -2,12 +2,12 @@
 """From an object file to a client's request: the whole path, on a real
 kernel, with a real router, over starts, restarts and failures."""
 import contextlib
-import threading
 
 import pytest
 
 import objects
 from lab import Eipd, LabError, NftMonitor, Stream, wait_for
+from traffic import Hammer
 
 FLOWS = 60
 
@@ -81,40 +81,6 @@ def extra(eipd, name, *things):
         yield
     finally:
         eipd.set_object(name, None)
-
-
-class Hammer:
-    """New connections all the time; any that fails is remembered."""
-
-    def __init__(self, net, addresses):
-        self.net = net
-        self.addresses = addresses
-        self.done = 0
-        self.failures = []
-        self.ending = threading.Event()
-        self.thread = threading.Thread(target=self.work, daemon=True)
-
-    def work(self):
-        while not self.ending.is_set():
-            for a in self.addresses:
-                try:
-                    self.net.get(a, 80)
-                    self.done += 1
-                except OSError as e:
-                    self.failures.append((a, repr(e)))
-
-    def __enter__(self):
-        self.thread.start()
-        return self
-
-    def __exit__(self, *exc):
-        self.ending.set()
-        self.thread.join()
-
-    def wait_more(self, n=20):
-        want = self.done + n
-        wait_for(f"{n} more connections",
-                 lambda: self.failures or self.done >= want)
 
 
 # Reaching an EIP

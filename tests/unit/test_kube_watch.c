@@ -82,9 +82,9 @@ static const struct watch_case {
 	    NULL },
 	{ "a list that is cut begins again", OBJECT_NAMESPACE,
 	    { "begin", "200", "<{\"items\":[" NS("a", "5"), "lost", "timer",
-		"200", LIST("10", ""), "end" },
+		"200", LIST("10", NS("b", "5")), "end" },
 	    "open ?limit=500&resourceVersion=0; begin; put a; wait; "
-	    "open ?limit=500&resourceVersion=0; begin; end; "
+	    "open ?limit=500&resourceVersion=0; begin; put b; end; "
 	    "open ?watch=1&resourceVersion=10; ",
 	    NULL },
 	{ "a list that ends too early deletes nothing", OBJECT_NAMESPACE,
@@ -98,16 +98,46 @@ static const struct watch_case {
 	    "no Kubernetes list" },
 	{ "410 as a status", OBJECT_NAMESPACE,
 	    { OPENED, "+5", "end", "410", "<{}", "end", "410", "<{}", "end",
-		"200", LIST("90", ""), "end" },
+		"200", LIST("90", NS("b", "80")), "end" },
 	    OPENED_WANT
 	    "open ?watch=1&resourceVersion=10; open ?resourceVersion=10; "
-	    "open ?limit=500; begin; end; open ?watch=1&resourceVersion=90; ",
+	    "open ?limit=500; begin; put b; end; open ?watch=1&resourceVersion=90; ",
 	    NULL },
 	{ "410 as an event", OBJECT_NAMESPACE,
 	    { OPENED, ERROR(410, ",\"reason\":\"Expired\""), "200",
 		LIST("90", NS("b", "80")), "end" },
 	    OPENED_WANT "close; open ?resourceVersion=10; begin; put b; end; "
 			"open ?watch=1&resourceVersion=90; ",
+	    NULL },
+	{ "410 as an event, again and again", OBJECT_NAMESPACE,
+	    { OPENED, ERROR(410, ""), "200", LIST("90", NS("b", "80")), "end",
+		"200", ERROR(410, ""), "timer", "200",
+		LIST("91", NS("b", "80")), "end" },
+	    OPENED_WANT "close; open ?resourceVersion=10; begin; put b; end; "
+			"open ?watch=1&resourceVersion=90; close; wait; "
+			"open ?resourceVersion=90; begin; put b; end; "
+			"open ?watch=1&resourceVersion=91; ",
+	    NULL },
+	{ "an empty list is not believed at once", OBJECT_NAMESPACE,
+	    { OPENED, ERROR(410, ""), "200", LIST("90", ""), "end", "timer",
+		"200", LIST("91", NS("a", "5")), "end" },
+	    OPENED_WANT "close; open ?resourceVersion=10; begin; wait; "
+			"open ?limit=500; begin; put a; end; "
+			"open ?watch=1&resourceVersion=91; ",
+	    NULL },
+	{ "an empty list that stays empty", OBJECT_NAMESPACE,
+	    { OPENED, ERROR(410, ""), "200", LIST("90", ""), "end", "timer",
+		"200", LIST("91", ""), "end" },
+	    OPENED_WANT "close; open ?resourceVersion=10; begin; wait; "
+			"open ?limit=500; begin; end; "
+			"open ?watch=1&resourceVersion=91; ",
+	    NULL },
+	{ "a list from the past is not believed at once", OBJECT_NAMESPACE,
+	    { OPENED, ERROR(410, ""), "200", LIST("9", NS("b", "5")), "end",
+		"timer", "200", LIST("11", NS("a", "5")), "end" },
+	    OPENED_WANT "close; open ?resourceVersion=10; begin; put b; wait; "
+			"open ?limit=500; begin; put a; end; "
+			"open ?watch=1&resourceVersion=11; ",
 	    NULL },
 	{ "500 as an event, again and again", OBJECT_NAMESPACE,
 	    { OPENED, ERROR(500, ""), "timer", "200", ERROR(500, ""), "timer",
@@ -136,11 +166,31 @@ static const struct watch_case {
 	    OPENED_WANT "close; open ?resourceVersion=10; open ?limit=500; ",
 	    NULL },
 	{ "a version that goes back", OBJECT_NAMESPACE,
-	    { OPENED, EVENT("BOOKMARK", NS("", "9")), "200", LIST("9", ""),
-		"end" },
-	    OPENED_WANT "close; open ?limit=500; begin; end; "
+	    { OPENED, EVENT("BOOKMARK", NS("", "9")), "200",
+		LIST("9", NS("a", "5")), "end" },
+	    OPENED_WANT "close; open ?limit=500; begin; put a; end; "
 			"open ?watch=1&resourceVersion=9; ",
 	    NULL },
+	{ "an old event takes nothing away", OBJECT_NAMESPACE,
+	    { OPENED, EVENT("DELETED", NS("a", "9")) },
+	    OPENED_WANT "close; open ?limit=500; ", NULL },
+	{ "an old event that is broken", OBJECT_NAMESPACE,
+	    { OPENED,
+		EVENT("DELETED",
+		    "{\"metadata\":{\"name\":\"a\",\"resourceVersion\":\"9\",\"y\":tru}}") },
+	    OPENED_WANT "close; open ?limit=500; ", NULL },
+	{ "old events, again and again", OBJECT_NAMESPACE,
+	    { OPENED, EVENT("DELETED", NS("a", "9")), "200",
+		LIST("10", NS("a", "5")), "end", "200",
+		EVENT("DELETED", NS("a", "9")), "timer" },
+	    OPENED_WANT "close; open ?limit=500; begin; put a; end; "
+			"open ?watch=1&resourceVersion=10; close; wait; "
+			"open ?limit=500; ",
+	    NULL },
+	{ "an event that is repeated", OBJECT_NAMESPACE,
+	    { OPENED, EVENT("ADDED", NS("b", "11")),
+		EVENT("ADDED", NS("b", "11")) },
+	    OPENED_WANT "put b; put b; ", NULL },
 	{ "versions beyond 64 bits", OBJECT_NAMESPACE,
 	    { OPENED, EVENT("ADDED", NS("b", "99999999999999999999999999999")),
 		"+5", "end" },
@@ -153,6 +203,15 @@ static const struct watch_case {
 	{ "a stream that ends at once", OBJECT_NAMESPACE,
 	    { OPENED, "end", "timer" },
 	    OPENED_WANT "wait; open ?watch=1&resourceVersion=10; ", NULL },
+	{ "a stream that ends at once after old news", OBJECT_NAMESPACE,
+	    { OPENED, EVENT("BOOKMARK", NS("", "10")), "end", "timer" },
+	    OPENED_WANT "wait; open ?watch=1&resourceVersion=10; ", NULL },
+	{ "bookmarks only, for an hour", OBJECT_NAMESPACE,
+	    { OPENED, "+900", EVENT("BOOKMARK", NS("", "20")), "+900",
+		EVENT("BOOKMARK", NS("", "30")), "+900",
+		EVENT("BOOKMARK", NS("", "30")), "+900",
+		EVENT("ADDED", NS("b", "31")), "+60", "end" },
+	    OPENED_WANT "put b; open ?watch=1&resourceVersion=31; ", NULL },
 	{ "a stream without a sign of life", OBJECT_NAMESPACE,
 	    { OPENED, "+150", "idle" }, OPENED_WANT "open ?limit=500; ",
 	    "lost" },
@@ -219,16 +278,18 @@ static const struct watch_case {
 	    "open ?limit=500&resourceVersion=0; ",
 	    NULL },
 	{ "old CRDs", OBJECT_EIP,
-	    { "begin", "404", "end", "200", LIST("4", ""), "end" },
+	    { "begin", "404", "end", "200", LIST("4", ""), "end", "timer",
+		"200", LIST("4", ""), "end" },
 	    "open ?limit=500&resourceVersion=0; "
-	    "open v1alpha1?limit=500&resourceVersion=0; begin; end; "
+	    "open v1alpha1?limit=500&resourceVersion=0; begin; wait; "
+	    "open v1alpha1?limit=500; begin; end; "
 	    "open v1alpha1?watch=1&resourceVersion=4; ",
 	    NULL },
 	{ "CRDs that go are not believed at once", OBJECT_EIP,
-	    { "begin", "200", LIST("4", ""), "end", "200", "+5", "end", "404",
-		"end", "404", "end", "timer", "+40", "404", "end", "404",
-		"end" },
-	    "open ?limit=500&resourceVersion=0; begin; end; "
+	    { "begin", "200", LIST("4", NS("a", "3")), "end", "200", "+5",
+		"end", "404", "end", "404", "end", "timer", "+40", "404", "end",
+		"404", "end" },
+	    "open ?limit=500&resourceVersion=0; begin; refused a; end; "
 	    "open ?watch=1&resourceVersion=4; "
 	    "open ?watch=1&resourceVersion=4; "
 	    "open v1alpha1?limit=500&resourceVersion=0; wait; "
@@ -470,8 +531,8 @@ test_cases(void **state)
 static void
 test_backoff(void **state)
 {
-	static const int64_t want_ms[] = { 800, 1600, 3200, 6400, 12800, 25600,
-		30000, 30000 };
+	static const int64_t want_ms[] = { 800, 1600, 3200, 6400, 10000,
+		10000 };
 	struct kube_watch_todo todo = { 0 };
 	struct run r;
 
@@ -487,6 +548,17 @@ test_backoff(void **state)
 		kube_watch_on_timer(&r.watch, r.now, &todo);
 	}
 	r.now += 130 * MONO_S;
+	todo = (struct kube_watch_todo){ 0 };
+	run_end(&r, true, false, &todo);
+	assert_true(todo.arm_us <= 800 * MONO_MS);
+	/* Soon again it is still the same trouble. */
+	kube_watch_on_timer(&r.watch, r.now, &todo);
+	r.now += 3 * MONO_S;
+	todo = (struct kube_watch_todo){ 0 };
+	run_end(&r, true, false, &todo);
+	assert_true(todo.arm_us >= 800 * MONO_MS);
+	kube_watch_on_timer(&r.watch, r.now, &todo);
+	r.now += 7 * MONO_S;
 	todo = (struct kube_watch_todo){ 0 };
 	run_end(&r, true, false, &todo);
 	assert_true(todo.arm_us <= 800 * MONO_MS);
@@ -519,7 +591,7 @@ test_synced(void **state)
 	run_step(&r, "begin");
 	run_step(&r, "200");
 	assert_false(r.watch.is_synced);
-	run_step(&r, LIST("1", ""));
+	run_step(&r, LIST("1", NS("a", "1")));
 	run_step(&r, "end");
 	assert_true(r.watch.is_synced);
 	assert_false(r.watch.is_connected);

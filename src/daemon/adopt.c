@@ -145,9 +145,13 @@ adopt_store(struct app *app)
 {
 	const char *withdrawn;
 	bool was_lost = false;
+	size_t n;
 
 	if (open_store(app, app->leases, &was_lost) < 0)
 		return;
+	free(lease_table_list(app->leases, &n));
+	if (n == 0)
+		settle_await_cluster(app);
 	withdrawn = store_get(app->store, "withdrawn");
 	app->is_withdrawn = strcmp(withdrawn, "true") == 0;
 }
@@ -208,6 +212,7 @@ adopt_retry_store(struct app *app)
 		}
 		if (was_lost) {
 			lease_table_free(fresh);
+			settle_await_cluster(app);
 			rewrite_store(app);
 		} else {
 			lease_table_free(app->leases);

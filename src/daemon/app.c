@@ -116,6 +116,7 @@ on_kube_change(void *arg)
 	app->is_kube_synced = true;
 	log_notice("cluster %s: first sync done", status.name);
 	reconcile_dirty_cluster(app, status.name);
+	settle_cluster_known(app);
 	settle_begin(app);
 }
 
@@ -207,6 +208,7 @@ on_watch_timer(void *arg)
 	repair_kernel(app);
 	check_store(app);
 	expire_leases(app);
+	settle_tick(app);
 	cr_status_tick(app);
 	if (clock_mono() - app->started > speaker_waits_s(app) * MONO_S)
 		start_speaker(app);

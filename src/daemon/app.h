@@ -91,6 +91,7 @@ struct app {
 	bool is_withdrawn; /* eipctl withdraw-all */
 	bool is_ready_notified;
 	mono_t settle_until; /* first probes are waited for until then */
+	mono_t await_until; /* 0: see settle_await_cluster() */
 	wall_t next_expiry; /* of a lease; 0: to be found out */
 	bool is_cr_status_dirty; /* a session or a parked Eip changed */
 	uint64_t cr_status_generation; /* as of the last pass */
@@ -138,6 +139,14 @@ bool facts_is_refused(const struct app *app, const char *cluster,
  * a restart does not bring back a node that is down. */
 void settle_begin(struct app *app);
 void settle_check(struct app *app);
+
+/* A new database does not know which addresses the cluster's Services show.
+ * Until the first sync Services of files take no free one; for a minute at
+ * most, as the way to the API server may be one of them. */
+void settle_await_cluster(struct app *app);
+/* The first sync is done. */
+void settle_cluster_known(struct app *app);
+void settle_tick(struct app *app);
 
 /* expire.c: leases that ran out, whoever waits for them. */
 void expire_leases(struct app *app);

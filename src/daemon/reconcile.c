@@ -216,6 +216,14 @@ persist(struct pass *p)
 
 /* ---- plan ---- */
 
+static bool
+waits_for_cluster(const struct pass *p, const struct item *it)
+{
+	return p->app->await_until && it->decision &&
+	    strcmp(it->record->cluster, CLUSTER_STATIC) == 0 &&
+	    !it->service->n_wanted && !is_all_adopted(it->decision);
+}
+
 static void
 plan_item(struct pass *p, struct record *record)
 {
@@ -234,8 +242,14 @@ plan_item(struct pass *p, struct record *record)
 		decision_free(it.decision);
 		it.decision = NULL;
 	}
-	if (it.decision)
+	if (waits_for_cluster(p, &it)) {
+		it.is_held_back = true;
+		record_set_pending(record, "FirstSync",
+		    "the database is new: the API server tells first which "
+		    "addresses its Services show; waits a minute at most");
+	} else if (it.decision) {
 		plan_lease_puts(&p->in, it.service, it.decision, &ops);
+	}
 	for (size_t i = 0; i < ops.n; i++) {
 		end_foreign_claims(p, &ops.v[i].lease);
 		put_tentatively(p, &ops.v[i]);

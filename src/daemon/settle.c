@@ -9,7 +9,8 @@
  * in a row, and a little. */
 enum {
 	EXTRA_MS = 500,
-	LOOK_AGAIN_MS = 20
+	LOOK_AGAIN_MS = 20,
+	AWAIT_CLUSTER_S = 60
 };
 
 static bool
@@ -54,4 +55,28 @@ settle_begin(struct app *app)
 	app->settle_until = clock_mono() +
 	    round_us * (int64_t)(app->conf.probe.fall + 1) + EXTRA_MS * MONO_MS;
 	settle_check(app);
+}
+
+void
+settle_await_cluster(struct app *app)
+{
+	if (app->conf.kubeconfig && !app->is_kube_synced)
+		app->await_until = clock_mono() + AWAIT_CLUSTER_S * MONO_S;
+}
+
+void
+settle_cluster_known(struct app *app)
+{
+	if (!app->await_until)
+		return;
+	app->await_until = 0;
+	reconcile_wake_waiting(app);
+	reconcile_kick(app);
+}
+
+void
+settle_tick(struct app *app)
+{
+	if (app->await_until < clock_mono())
+		settle_cluster_known(app);
 }

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A start while the API server is away: the pools and peers that only the
 cluster has are remembered, until it answers again."""
+import contextlib
 import os
 import time
 
@@ -117,5 +118,65 @@ def test_another_cluster_does_not_inherit(net, eipd):
         assert names(eipd, "pools") == ["v4"]
         wait_for("session", lambda: net.session() == "Established")
         unchanged(1, lambda: bool(route(net, address)))
+    finally:
+        back(net, eipd)
+
+
+def lose_everything(net, eipd):
+    """Neither database nor kernel knows anything any more."""
+    eipd.stop()
+    for suffix in "", "-wal", "-shm":
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(eipd.database + suffix)
+    net.run("gw", "nft", "delete", "table", "inet", "eipd")
+
+
+SIDE = objects.dump(objects.eip("side", "198.51.100.200-198.51.100.209"))
+
+
+@pytest.fixture
+def files(eipd):
+    """A pool, and when called two Services; one of these asks for an
+    address."""
+    eipd.set_object("side", SIDE)
+    yield lambda: eipd.set_object("services", objects.dump(
+        *[objects.node(n) for n in NODES],
+        objects.service("any", annotations={"eipd.io/pool": "side"}),
+        objects.service("asks", annotations={
+            "eipd.io/addresses": "198.51.100.205"})))
+    eipd.set_object("services", None)
+    eipd.set_object("side", None)
+    wait_for("pool gone", lambda: "side" not in names(eipd, "pools"))
+
+
+def test_files_ask_the_cluster_first(net, eipd, files):
+    """With nothing left, what the status of a Service shows is in use."""
+    net.kube.apply(service("web", annotations={"eipd.io/pool": "side"}))
+    assert address_of(net, "web") == "198.51.100.200"
+    lose_everything(net, eipd)
+    files()
+    net.kube.pause()
+    try:
+        start_alone(eipd)
+        eipd.wait_state("default", "asks", "programmed")
+    finally:
+        net.kube.resume()
+    s = eipd.wait_state("default", "any", "announced")
+    assert s["addresses"] == ["198.51.100.201"]
+    s = eipd.wait_state("default", "web", "announced")
+    assert s["addresses"] == ingress(net, "web") == ["198.51.100.200"]
+
+
+def test_files_do_not_wait_for_ever(net, eipd, files):
+    lose_everything(net, eipd)
+    net.kube.kill("kube-apiserver")
+    try:
+        files()
+        start_alone(eipd)
+        assert eipd.wait_state("default", "asks", "programmed")
+        s = eipd.service("default", "any")
+        assert (s["state"], s["reason"]) == ("pending", "FirstSync")
+        assert not s["addresses"]
+        eipd.wait_state("default", "any", "programmed", timeout=70)
     finally:
         back(net, eipd)

@@ -211,10 +211,11 @@ start(struct nft_totals *totals)
 }
 
 bool
-nft_totals_read(struct nft_totals *totals, mono_t since)
+nft_totals_read(struct nft_totals *totals, mono_t since, mono_t *as_of)
 {
 	mono_t left = since + WAIT_US - loop_now(totals->loop);
 
+	*as_of = MAX(totals->read, since);
 	if (totals->read >= since || left <= 0)
 		return true;
 	if (!totals->is_reading && start(totals) < 0)

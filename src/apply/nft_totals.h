@@ -19,9 +19,9 @@ struct nft_totals *nft_totals_new(struct loop *loop, void (*on_read)(void *arg),
     void *arg);
 void nft_totals_free(struct nft_totals *totals); /* NULL is fine */
 
-/* True if what nft_totals_get() gives was read at `since` or later, or could
- * not be read within a second.  Otherwise a reading is under way. */
-bool nft_totals_read(struct nft_totals *totals, mono_t since);
+/* True if what nft_totals_get() gives is as of `since` or later (`*as_of`), or
+ * could not be read within a second.  Otherwise a reading is under way. */
+bool nft_totals_read(struct nft_totals *totals, mono_t since, mono_t *as_of);
 
 /* As last read; NULL: there is nothing of "cluster/namespace/name". */
 const struct service_totals *nft_totals_get(const struct nft_totals *totals,

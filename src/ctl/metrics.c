@@ -7,171 +7,20 @@
 
 #include "base/mem.h"
 #include "base/vec.h"
-#include "ctl/list.h"
+#include "ctl/metrics_service.h"
 #include "ctl/usage.h"
 
-/* Services of two clusters may have one name, but a label set may come only
- * once: they are added up. */
-struct service_row {
-	char *labels; /* namespace and service, owned */
-	bool has_backends;
-	bool has_totals;
-	uint64_t n[BACKEND_DEGRADED + 1];
-	uint64_t totals[3];
+struct ctl_metrics {
+	const struct ctl_state *state;
+	struct metrics_services services;
+	size_t part; /* of the others, the next */
+	bool is_writing;
+	bool is_written;
+	bool has_openelb;
+	const char *node_name;
+	mono_t as_of;
+	struct str text;
 };
-
-struct service_rows {
-	VEC(struct service_row) v;
-	uint64_t states[SERVICE_STATE__COUNT];
-};
-
-static void
-count_backends(const struct decision *d, uint64_t *n)
-{
-	for (size_t i = 0; i < d->n_frontends; i++) {
-		const struct frontend *f = &d->frontends[i];
-		size_t healthy = frontend_healthy(d, f);
-
-		n[BACKEND_ACTIVE] += healthy;
-		n[BACKEND_DEGRADED] += f->n_usable - healthy;
-		n[BACKEND_DOWN] += f->n_backends - f->n_usable;
-	}
-}
-
-static void
-on_service(void *arg, const struct service_status *s)
-{
-	struct service_rows *rows = arg;
-	struct service_row row = { .has_backends = s->decision,
-		.has_totals = s->totals };
-	struct str labels = { 0 };
-
-	rows->states[s->state]++;
-	if (!s->decision && !s->totals)
-		return;
-	metrics_label(&labels, "namespace", s->ns);
-	metrics_label(&labels, "service", s->name);
-	row.labels = str_steal(&labels);
-	if (s->decision)
-		count_backends(s->decision, row.n);
-	if (s->totals) {
-		row.totals[0] = s->totals->packets;
-		row.totals[1] = s->totals->bytes;
-		row.totals[2] = s->totals->connections;
-	}
-	vec_push(&rows->v, row);
-}
-
-static int
-row_cmp(const void *a, const void *b)
-{
-	const struct service_row *x = a;
-	const struct service_row *y = b;
-
-	return strcmp(x->labels, y->labels);
-}
-
-static void
-add_up_rows(struct service_rows *rows)
-{
-	size_t kept = 0;
-
-	vec_sort(&rows->v, row_cmp);
-	for (size_t i = 0; i < rows->v.n; i++) {
-		struct service_row *row = &rows->v.v[i];
-		struct service_row *last = &rows->v.v[kept ? kept - 1 : 0];
-
-		if (kept == 0 || row_cmp(last, row) != 0) {
-			rows->v.v[kept++] = *row;
-			continue;
-		}
-		for (size_t k = 0; k < ARRAY_LEN(row->n); k++)
-			last->n[k] += row->n[k];
-		for (size_t k = 0; k < ARRAY_LEN(row->totals); k++)
-			last->totals[k] += row->totals[k];
-		last->has_backends |= row->has_backends;
-		last->has_totals |= row->has_totals;
-		free(row->labels);
-	}
-	rows->v.n = kept;
-}
-
-static void
-write_backends(struct str *out, const struct service_rows *rows)
-{
-	const struct service_row *row;
-	struct str labels = { 0 };
-
-	metrics_family(out, "eipd_service_backends", "gauge", NULL,
-	    "Backends of a Service, all ports and families, by state.");
-	VEC_FOREACH (row, &rows->v) {
-		for (size_t k = 0; row->has_backends && k < ARRAY_LEN(row->n);
-		     k++) {
-			str_clear(&labels);
-			str_add(&labels, row->labels);
-			metrics_label(&labels, "state",
-			    backend_state_name((enum backend_state)k));
-			metrics_u64(out, "eipd_service_backends",
-			    str_get(&labels), row->n[k]);
-		}
-	}
-	str_fini(&labels);
-}
-
-static void
-write_totals(struct str *out, const struct service_rows *rows)
-{
-	static const struct {
-		const char *family;
-		const char *name;
-		const char *unit;
-		const char *help;
-	} families[] = {
-		{ "eipd_service_packets", "eipd_service_packets_total", NULL,
-		    "Packets forwarded for a Service, both ways." },
-		{ "eipd_service_bytes", "eipd_service_bytes_total", "bytes",
-		    "Length of these packets, with their IP headers." },
-		{ "eipd_service_connections", "eipd_service_connections_total",
-		    NULL, "Flows forwarded for a Service, of any protocol." },
-	};
-	const struct service_row *row;
-
-	for (size_t i = 0; i < ARRAY_LEN(families); i++) {
-		metrics_family(out, families[i].family, "counter",
-		    families[i].unit, families[i].help);
-		VEC_FOREACH (row, &rows->v) {
-			if (row->has_totals)
-				metrics_u64(out, families[i].name, row->labels,
-				    row->totals[i]);
-		}
-	}
-}
-
-static void
-write_services(const struct ctl_state *s, struct str *out)
-{
-	struct service_rows rows = { 0 };
-	struct service_row *row;
-
-	s->each_service(s->arg, on_service, &rows);
-	add_up_rows(&rows);
-	metrics_family(out, "eipd_services", "gauge", NULL,
-	    "Services that are ours, by state.");
-	for (size_t i = 0; i < SERVICE_STATE__COUNT; i++) {
-		struct str labels = { 0 };
-
-		metrics_label(&labels, "state",
-		    service_state_name((enum service_state)i));
-		metrics_u64(out, "eipd_services", str_get(&labels),
-		    rows.states[i]);
-		str_fini(&labels);
-	}
-	write_backends(out, &rows);
-	write_totals(out, &rows);
-	VEC_FOREACH (row, &rows.v)
-		free(row->labels);
-	vec_fini(&rows.v);
-}
 
 static void
 write_pools(const struct ctl_state *s, struct str *out)
@@ -460,24 +309,92 @@ write_histograms(const struct ctl_state *s, struct str *out)
 	    h.loop_stall ? h.loop_stall : &none);
 }
 
+/* ---- all of it, step by step ---- */
+
+bool
+ctl_metrics_is_writing(const struct ctl_metrics *m)
+{
+	return m->is_writing;
+}
+
+bool
+ctl_metrics_step(struct ctl_metrics *m)
+{
+	static void (*const parts[])(const struct ctl_state *s,
+	    struct str *out) = { write_pools, write_peers, write_clusters,
+		write_histograms };
+
+	if (!m->is_writing)
+		return false;
+	if (metrics_services_step(&m->services, m->state, &m->text))
+		return true;
+	if (m->part < ARRAY_LEN(parts)) {
+		parts[m->part++](m->state, &m->text);
+		return true;
+	}
+	if (m->has_openelb)
+		metrics_openelb(m->state, m->node_name, &m->text);
+	str_add(&m->text, "# EOF\n");
+	metrics_services_fini(&m->services);
+	m->is_writing = false;
+	m->is_written = true;
+	return false;
+}
+
+static void
+begin(struct ctl_metrics *m, const struct ctl_request *req, mono_t as_of)
+{
+	str_clear(&m->text);
+	m->as_of = as_of;
+	m->has_openelb = req->openelb_metrics;
+	m->node_name = req->node_name;
+	m->part = 0;
+	m->is_written = false;
+	m->is_writing = true;
+	write_daemon(m->state, &m->text);
+	metrics_services_begin(&m->services, m->state);
+}
+
+/* Whoever asks while it is written waits for the next one, together with all
+ * others that do. */
 void
 view_metrics(const struct ctl_request *req, struct ctl_answer *answer)
 {
-	const struct ctl_state *s = req->state;
-	struct str *out = &answer->body;
+	struct ctl_metrics *m = req->metrics;
+	mono_t as_of;
 
-	if (!s->read_totals(s->arg, req->since)) {
-		answer->is_later = true;
+	if (m->is_written && m->as_of >= req->since) {
+		answer->content_type = CTL_OPENMETRICS;
+		str_add_n(&answer->body, m->text.s, m->text.n);
 		return;
 	}
-	answer->content_type = CTL_OPENMETRICS;
-	write_daemon(s, out);
-	write_services(s, out);
-	write_pools(s, out);
-	write_peers(s, out);
-	write_clusters(s, out);
-	write_histograms(s, out);
-	if (req->openelb_metrics)
-		metrics_openelb(req, out);
-	str_add(out, "# EOF\n");
+	answer->is_later = true;
+	if (!m->is_writing &&
+	    m->state->read_totals(m->state->arg, req->since, &as_of))
+		begin(m, req, as_of);
+}
+
+struct ctl_metrics *
+ctl_metrics_new(const struct ctl_state *state)
+{
+	struct ctl_metrics *m = mem_new(struct ctl_metrics);
+
+	m->state = state;
+	return m;
+}
+
+void
+ctl_metrics_forget(struct ctl_metrics *m)
+{
+	m->is_written = false;
+	if (!m->is_writing)
+		str_fini(&m->text);
+}
+
+void
+ctl_metrics_free(struct ctl_metrics *m)
+{
+	metrics_services_fini(&m->services);
+	str_fini(&m->text);
+	free(m);
 }

@@ -5,6 +5,7 @@
 #ifndef EIPD_CTL_METRICS_H
 #define EIPD_CTL_METRICS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/str.h"
@@ -28,6 +29,17 @@ void metrics_double(struct str *out, const char *name, const char *labels,
 void metrics_label(struct str *labels, const char *name, const char *value);
 
 /* The ten names of OpenELB, for boards that were made for it. */
-void metrics_openelb(const struct ctl_request *req, struct str *out);
+void metrics_openelb(const struct ctl_state *s, const char *node_name,
+    struct str *out);
+
+/* The text that view_metrics() answers with, written for all who wait for it
+ * at once; those that come later wait for the next. */
+struct ctl_metrics *ctl_metrics_new(const struct ctl_state *state);
+void ctl_metrics_free(struct ctl_metrics *metrics);
+bool ctl_metrics_is_writing(const struct ctl_metrics *metrics);
+/* Goes on writing for about a millisecond; false: there is nothing to do. */
+bool ctl_metrics_step(struct ctl_metrics *metrics);
+/* Who waited was answered. */
+void ctl_metrics_forget(struct ctl_metrics *metrics);
 
 #endif

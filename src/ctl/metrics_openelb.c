@@ -41,7 +41,8 @@ write_pools(const struct ctl_state *s, struct str *out)
 }
 
 struct peer_walk {
-	const struct ctl_request *req;
+	const struct ctl_state *state;
+	const char *node_name;
 	struct str text[4];
 };
 
@@ -58,7 +59,7 @@ on_peer(void *arg, const struct peer_status *p)
 	static const char *const names[] = { "session_up", "updates_total",
 		"announced_prefixes_total", "pending_prefixes_total" };
 	struct peer_walk *walk = arg;
-	const struct ctl_state *s = walk->req->state;
+	const struct ctl_state *s = walk->state;
 	char address[ADDR_TEXT_B];
 	struct str labels = { 0 };
 	uint64_t wanted = 0;
@@ -70,7 +71,7 @@ on_peer(void *arg, const struct peer_status *p)
 	values[2] = p->advertised;
 	values[3] = wanted - MIN(p->advertised, wanted);
 	metrics_label(&labels, "peerIP", addr_text(&p->address, address));
-	metrics_label(&labels, "nodeName", walk->req->node_name);
+	metrics_label(&labels, "nodeName", walk->node_name);
 	for (size_t i = 0; i < ARRAY_LEN(names); i++)
 		metrics_u64(&walk->text[i], names[i], str_get(&labels),
 		    values[i]);
@@ -78,7 +79,8 @@ on_peer(void *arg, const struct peer_status *p)
 }
 
 void
-metrics_openelb(const struct ctl_request *req, struct str *out)
+metrics_openelb(const struct ctl_state *s, const char *node_name,
+    struct str *out)
 {
 	static const struct {
 		const char *family;
@@ -92,8 +94,7 @@ metrics_openelb(const struct ctl_request *req, struct str *out)
 		{ "pending_prefixes_total", "gauge",
 		    "Prefixes not yet announced to a peer." },
 	};
-	const struct ctl_state *s = req->state;
-	struct peer_walk walk = { .req = req };
+	struct peer_walk walk = { .state = s, .node_name = node_name };
 
 	write_pools(s, out);
 	s->each_peer(s->arg, on_peer, &walk);

@@ -15,8 +15,11 @@
 #include "ctl/jsonw.h"
 #include "ctl/state.h"
 
+struct ctl_metrics;
+
 struct ctl_request {
 	const struct ctl_state *state;
+	struct ctl_metrics *metrics;
 	mono_t now;
 	mono_t since; /* when it was asked */
 	const char *method;

@@ -7,11 +7,16 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "ctl/metrics.h"
 #include "ctl/request.h"
 #include "net/httpd.h"
 #include "net/listen.h"
 #include "sys/log.h"
 #include "sys/loop.h"
+
+#define WRITE_SLICE_US (2 * MONO_MS)
+/* The text of many Services is large, and only for who waits for it. */
+#define FORGET_US MONO_S
 
 struct listener {
 	struct conf_listen at;
@@ -32,6 +37,9 @@ struct ctl_server {
 	struct listener listeners[CONF_LISTEN_MAX];
 	size_t n_listeners;
 	bool openelb_metrics;
+	struct ctl_metrics *metrics;
+	struct loop_timer *writer; /* of metrics */
+	struct loop_timer *forgetter;
 	char node_name[256];
 };
 
@@ -40,6 +48,7 @@ handle(struct ctl_server *server, struct httpd_conn *conn,
     const struct httpd_request *request, bool is_control)
 {
 	struct ctl_request req = { .state = server->state,
+		.metrics = server->metrics,
 		.now = loop_now(server->loop),
 		.since = request->since,
 		.method = request->method,
@@ -55,6 +64,7 @@ handle(struct ctl_server *server, struct httpd_conn *conn,
 	ctl_handle(&req, &answer);
 	if (answer.is_later) {
 		httpd_wait(conn);
+		loop_timer_arm(server->writer, 0);
 		return;
 	}
 	if (answer.is_stream) {
@@ -79,6 +89,30 @@ on_http(void *arg, struct httpd_conn *conn, const struct httpd_request *request)
 	handle(arg, conn, request, false);
 }
 
+static void
+on_writer(void *arg)
+{
+	struct ctl_server *server = arg;
+	mono_t end = loop_now(server->loop) + WRITE_SLICE_US;
+
+	if (!ctl_metrics_is_writing(server->metrics))
+		return;
+	while (ctl_metrics_step(server->metrics)) {
+		if (loop_now(server->loop) < end)
+			continue;
+		loop_timer_arm(server->writer, 0);
+		return;
+	}
+	ctl_server_retry(server);
+	loop_timer_arm(server->forgetter, FORGET_US);
+}
+
+static void
+on_forgetter(void *arg)
+{
+	ctl_metrics_forget(((struct ctl_server *)arg)->metrics);
+}
+
 struct ctl_server *
 ctl_server_new(struct loop *loop, const struct ctl_state *state)
 {
@@ -87,6 +121,9 @@ ctl_server_new(struct loop *loop, const struct ctl_state *state)
 	server->loop = loop;
 	server->state = state;
 	server->socket_fd = -1;
+	server->metrics = ctl_metrics_new(state);
+	server->writer = loop_timer_new(loop, on_writer, server);
+	server->forgetter = loop_timer_new(loop, on_forgetter, server);
 	server->control = httpd_new(loop, on_control, server);
 	server->http = httpd_new(loop, on_http, server);
 	httpd_on_error(server->control, ctl_error_body, CTL_JSON);
@@ -230,6 +267,9 @@ ctl_server_free(struct ctl_server *server)
 	close_socket(server);
 	httpd_free(server->control);
 	httpd_free(server->http);
+	loop_timer_free(server->writer);
+	loop_timer_free(server->forgetter);
+	ctl_metrics_free(server->metrics);
 	free(server);
 }
 

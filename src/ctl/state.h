@@ -123,9 +123,17 @@ struct ctl_state {
 	void (*each_service)(void *arg,
 	    void (*fn)(void *fn_arg, const struct service_status *s),
 	    void *fn_arg);
-	/* True once the totals that each_service() gives are those of `since`
-	 * or later, or cannot be had; false: ctl_server_retry() follows. */
-	bool (*read_totals)(void *arg, mono_t since);
+	/* The same in slices: `fn` for up to `n` more, in no order; those that
+	 * come meanwhile too.  False after the last.  Beginning ends an earlier
+	 * one. */
+	void (*services_begin)(void *arg);
+	bool (*services_next)(void *arg, size_t n,
+	    void (*fn)(void *fn_arg, const struct service_status *s),
+	    void *fn_arg);
+	/* True once the totals of Services are as of `since` or later (then
+	 * `*as_of` tells), or cannot be had; false: ctl_server_retry()
+	 * follows. */
+	bool (*read_totals)(void *arg, mono_t since, mono_t *as_of);
 	/* False if it is not one of ours (look in world for why). */
 	bool (*service)(void *arg, const char *cluster, const char *ns,
 	    const char *name, struct service_status *out);

@@ -140,6 +140,8 @@ records_remove(struct records *records, struct record *record)
 	struct record_table *row = (struct record_table *)record;
 
 	forget_in_lists(records, record);
+	if (records->walk_next == record)
+		records->walk_next = records_next(record);
 	HASH_DEL(records->table, row);
 	records->n--;
 	decision_free(record->decision);
@@ -160,6 +162,22 @@ records_next(const struct record *record)
 	struct record_table *next = row->hh.next;
 
 	return next ? &next->record : NULL;
+}
+
+void
+records_walk(struct records *records)
+{
+	records->walk_next = records_first(records);
+}
+
+struct record *
+records_walk_next(struct records *records)
+{
+	struct record *r = records->walk_next;
+
+	if (r)
+		records->walk_next = records_next(r);
+	return r;
 }
 
 static int

@@ -57,6 +57,7 @@ struct record {
 
 struct records {
 	struct record_table *table;
+	struct record *walk_next;
 	size_t n;
 	VEC(struct record *) dirty;
 	VEC(struct record *) waiting; /* for an address */
@@ -75,6 +76,10 @@ void records_remove(struct records *records, struct record *record);
 /* In no order; stable while nothing is added or removed. */
 struct record *records_first(const struct records *records);
 struct record *records_next(const struct record *record);
+/* The same in slices, whatever is added or removed meanwhile; only one at a
+ * time.  NULL at the end. */
+void records_walk(struct records *records);
+struct record *records_walk_next(struct records *records);
 /* In order of key; the caller frees the array. */
 struct record **records_list(const struct records *records, size_t *n);
 

@@ -182,9 +182,37 @@ each_service(void *arg,
 }
 
 static bool
-read_totals(void *arg, mono_t since)
+read_totals(void *arg, mono_t since, mono_t *as_of)
 {
-	return nft_totals_read(((const struct app *)arg)->totals, since);
+	return nft_totals_read(((const struct app *)arg)->totals, since, as_of);
+}
+
+static void
+services_begin(void *arg)
+{
+	records_walk(((const struct app *)arg)->records);
+}
+
+static bool
+services_next(void *arg, size_t n,
+    void (*fn)(void *fn_arg, const struct service_status *s), void *fn_arg)
+{
+	const struct app *app = arg;
+	bool is_heard = has_peer(app);
+	const struct record *r;
+
+	while (n-- > 0) {
+		struct service_status s;
+
+		r = records_walk_next(app->records);
+		if (!r)
+			return false;
+		if (!is_shown(app, r))
+			continue;
+		fill_service(app, r, is_heard, &s);
+		fn(fn_arg, &s);
+	}
+	return true;
 }
 
 static struct decision *
@@ -327,6 +355,8 @@ view_init(struct app *app, struct ctl_state *state)
 		.world = world,
 		.leases = leases,
 		.each_service = each_service,
+		.services_begin = services_begin,
+		.services_next = services_next,
 		.read_totals = read_totals,
 		.service = service,
 		.explain = explain,

@@ -57,6 +57,7 @@ struct httpd_conn {
 	size_t head_b;
 	mono_t asked; /* when the request was complete; 0: it is not yet */
 	bool is_answered;
+	bool is_due; /* while it waits: the handler is to be asked again */
 };
 
 struct httpd_listener {
@@ -75,6 +76,7 @@ struct httpd {
 	VEC(struct httpd_conn *) conns;
 	VEC(struct httpd_listener *) listeners;
 	struct loop_timer *sweeper;
+	struct loop_timer *retrier;
 	size_t conns_max;
 	size_t n_streams;
 	size_t queued_b;
@@ -208,19 +210,32 @@ void
 httpd_wait(struct httpd_conn *conn)
 {
 	conn->is_answered = true;
+	conn->is_due = false;
 	conn_enter(conn, CONN_WAIT);
 }
 
 void
 httpd_retry(struct httpd *httpd)
 {
+	for (size_t i = 0; i < httpd->conns.n; i++)
+		httpd->conns.v[i]->is_due = true;
+	loop_timer_arm(httpd->retrier, 0);
+}
+
+static void
+on_retry(void *arg)
+{
+	struct httpd *httpd = arg;
+
 	for (size_t i = 0; i < httpd->conns.n; i++) {
 		struct httpd_conn *conn = httpd->conns.v[i];
 
-		if (conn->state != CONN_WAIT)
+		if (conn->state != CONN_WAIT || !conn->is_due)
 			continue;
+		loop_timer_arm(httpd->retrier, 0);
 		conn_enter(conn, CONN_BODY);
 		conn_advance(conn);
+		return;
 	}
 }
 
@@ -617,6 +632,7 @@ httpd_new(struct loop *loop, httpd_fn *fn, void *arg)
 	httpd->arg = arg;
 	httpd->conns_max = connection_limit();
 	httpd->sweeper = loop_timer_new(loop, on_sweep, httpd);
+	httpd->retrier = loop_timer_new(loop, on_retry, httpd);
 	return httpd;
 }
 
@@ -673,6 +689,7 @@ httpd_free(struct httpd *httpd)
 		conn_free(httpd->conns.v[i]);
 	vec_clear(&httpd->conns);
 	loop_timer_free(httpd->sweeper);
+	loop_timer_free(httpd->retrier);
 	httpd->is_freed = true;
 	if (!httpd->is_reap_deferred)
 		httpd_destroy(httpd);

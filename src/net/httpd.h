@@ -53,7 +53,7 @@ void httpd_reply(struct httpd_conn *conn, unsigned int status,
     const char *content_type, struct str *body, const char *allow);
 /* The answer has to wait: httpd_retry() asks for it again. */
 void httpd_wait(struct httpd_conn *conn);
-/* Calls the handler again for each request that waits. */
+/* Calls the handler again for each request that waits, one a turn. */
 void httpd_retry(struct httpd *httpd);
 /* The answer goes on with what httpd_broadcast() sends; false if there are
  * too many such readers: answer something else then. */

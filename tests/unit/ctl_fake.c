@@ -2,8 +2,6 @@
 #include "ctl_fake.h"
 
 #include <errno.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,14 +13,14 @@ enum {
 };
 
 struct fake {
+	struct fake_verbs verbs; /* the first member */
 	struct ctl_state state;
 	struct world *world;
 	struct lease_table *leases;
 	struct decision *decisions[SERVICES];
 	struct histogram histogram;
-	struct str verb;
-	int fail;
 	bool is_ready;
+	size_t at; /* of services_next() */
 };
 
 static struct addr
@@ -403,10 +401,30 @@ each_service(void *arg,
 	}
 }
 
-static bool
-read_totals(void *arg, mono_t since)
+static void
+services_begin(void *arg)
 {
-	(void)since;
+	((struct fake *)arg)->at = 0;
+}
+
+static bool
+services_next(void *arg, size_t n,
+    void (*fn)(void *fn_arg, const struct service_status *s), void *fn_arg)
+{
+	struct fake *f = arg;
+
+	for (; n > 0 && f->at < SERVICES - 1; n--) {
+		struct service_status s = status_of(f, f->at++);
+
+		fn(fn_arg, &s);
+	}
+	return f->at < SERVICES - 1;
+}
+
+static bool
+read_totals(void *arg, mono_t since, mono_t *as_of)
+{
+	*as_of = since;
 	return ((const struct fake *)arg)->is_ready;
 }
 
@@ -569,61 +587,9 @@ each_history(void *arg, const char *address, const char *ns, const char *name,
 	const struct fake *f = arg;
 
 	fn(fn_arg, &h);
-	return f->fail ? err_set(err, f->fail, "database unavailable") : 0;
-}
-
-/* ---- verbs ---- */
-
-static int ATTR_PRINTF(3, 4)
-    verb(struct fake *f, struct err *err, const char *fmt, ...)
-{
-	char text[256];
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(text, sizeof(text), fmt, ap);
-	va_end(ap);
-	str_clear(&f->verb);
-	str_add(&f->verb, text);
-	return f->fail ? err_set(err, f->fail, "told to fail") : 0;
-}
-
-static int
-reserve(void *arg, const struct addr *address, const char *ns, const char *name,
-    struct err *err)
-{
-	char text[ADDR_TEXT_B];
-
-	return verb(arg, err, "reserve %s %s/%s", addr_text(address, text), ns,
-	    name);
-}
-
-static int
-unreserve(void *arg, const struct addr *address, struct err *err)
-{
-	char text[ADDR_TEXT_B];
-
-	return verb(arg, err, "unreserve %s", addr_text(address, text));
-}
-
-static int
-release(void *arg, const struct addr *address, struct err *err)
-{
-	char text[ADDR_TEXT_B];
-
-	return verb(arg, err, "release %s", addr_text(address, text));
-}
-
-static int
-reload(void *arg, struct err *err)
-{
-	return verb(arg, err, "reload");
-}
-
-static int
-withdraw_all(void *arg, bool undo, struct err *err)
-{
-	return verb(arg, err, "withdraw-all%s", undo ? " undo" : "");
+	return f->verbs.fail
+	    ? err_set(err, f->verbs.fail, "database unavailable")
+	    : 0;
 }
 
 struct fake *
@@ -641,6 +607,8 @@ fake_new(void)
 		.world = get_world,
 		.leases = get_leases,
 		.each_service = each_service,
+		.services_begin = services_begin,
+		.services_next = services_next,
 		.read_totals = read_totals,
 		.service = get_service,
 		.explain = explain,
@@ -649,12 +617,8 @@ fake_new(void)
 		.each_peer = each_peer,
 		.each_route = each_route,
 		.each_problem = each_problem,
-		.each_history = each_history,
-		.reserve = reserve,
-		.unreserve = unreserve,
-		.release = release,
-		.reload = reload,
-		.withdraw_all = withdraw_all };
+		.each_history = each_history };
+	fake_verbs_init(&f->state);
 	histogram_add(&f->histogram, 400);
 	histogram_add(&f->histogram, 30000);
 	fill(f);
@@ -668,7 +632,7 @@ fake_free(struct fake *fake)
 		decision_free(fake->decisions[i]);
 	world_free(fake->world);
 	lease_table_free(fake->leases);
-	str_fini(&fake->verb);
+	str_fini(&fake->verbs.last);
 	free(fake);
 }
 
@@ -676,18 +640,6 @@ const struct ctl_state *
 fake_state(struct fake *fake)
 {
 	return &fake->state;
-}
-
-const char *
-fake_last_verb(const struct fake *fake)
-{
-	return str_get(&fake->verb);
-}
-
-void
-fake_fail(struct fake *fake, int code)
-{
-	fake->fail = code;
 }
 
 void

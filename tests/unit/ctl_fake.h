@@ -6,9 +6,17 @@
 #ifndef EIPD_TESTS_UNIT_CTL_FAKE_H
 #define EIPD_TESTS_UNIT_CTL_FAKE_H
 
+#include "base/str.h"
 #include "ctl/state.h"
 
 struct fake;
+
+/* ctl_fake_verbs.c: what a fake begins with. */
+struct fake_verbs {
+	struct str last;
+	int fail;
+};
+void fake_verbs_init(struct ctl_state *state);
 
 /* 2026-01-02T03:04:05Z; the monotonic clock says 1000 s. */
 #define FAKE_NOW INT64_C(1767323045)

@@ -20,6 +20,7 @@
 #include "base/attr.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "ctl/metrics.h"
 #include "ctl/request.h"
 #include "ctl_fake.h"
 
@@ -41,9 +42,17 @@ ask(struct fake *fake, const char *method, const char *target, const char *body,
 		.node_name = "box" };
 	struct ctl_answer answer;
 
+	req.metrics = ctl_metrics_new(req.state);
 	if (query)
 		*query = '\0';
 	ctl_handle(&req, &answer);
+	if (ctl_metrics_step(req.metrics)) {
+		assert_true(answer.is_later);
+		while (ctl_metrics_step(req.metrics))
+			;
+		ctl_handle(&req, &answer);
+	}
+	ctl_metrics_free(req.metrics);
 	free(path);
 	return answer;
 }

@@ -8,8 +8,6 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include "sys/loop.h"
 
@@ -119,9 +117,9 @@ linger(struct bgp_speaker *sp, int fd)
 {
 	struct speaker_linger *l;
 
-	shutdown(fd, SHUT_WR);
+	sock_shutdown(fd);
 	if (sp->lingers.n >= SPEAKER_LINGER_MAX) {
-		close(fd);
+		sock_close(fd);
 		return;
 	}
 	l = mem_new(struct speaker_linger);
@@ -144,7 +142,7 @@ linger_free(struct speaker_linger *l)
 		if (sock_read(l->fd, sink, sizeof(sink)) <= 0)
 			break;
 	loop_fd_free(l->lfd);
-	close(l->fd);
+	sock_close(l->fd);
 	free(l);
 }
 
@@ -190,7 +188,7 @@ speaker_conn_close(struct speaker_conn *c)
 	if (c->is_notified)
 		linger(sp, c->fd);
 	else
-		close(c->fd);
+		sock_close(c->fd);
 	c->serial++;
 	c->fd = -1;
 	c->lfd = NULL;

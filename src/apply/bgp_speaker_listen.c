@@ -8,7 +8,6 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "sys/log.h"
 #include "sys/loop.h"
@@ -65,7 +64,7 @@ take(struct bgp_speaker *sp, int fd, const struct addr *peer,
 	}
 	log_info("bgp listener: connection from %s refused, it is no peer",
 	    addr_text(peer, text));
-	close(fd);
+	sock_close(fd);
 }
 
 static bool
@@ -155,7 +154,7 @@ listener_free(struct speaker_listener *l)
 		bgp_speaker_schedule(l->speaker);
 	}
 	if (l->fd >= 0)
-		close(l->fd);
+		sock_close(l->fd);
 	free(l);
 }
 

@@ -6,7 +6,6 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/str.h"
 #include "sys/clock.h"
@@ -333,13 +332,13 @@ speaker_peer_accept(struct speaker_peer *p, int fd)
 
 	if (sock_tune(fd, &from, &err) < 0) {
 		log_err("bgp peer %s: %s", p->name, err.text);
-		close(fd);
+		sock_close(fd);
 		return;
 	}
 	slot = bgp_session_accept(&p->session, &ev, &todo);
 	run(p, &todo);
 	if (slot < 0) {
-		close(fd);
+		sock_close(fd);
 		return;
 	}
 	speaker_conn_open(&p->conn[slot], fd, false);

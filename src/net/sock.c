@@ -275,6 +275,18 @@ sock_local_addr(int fd)
 	return from_sockaddr(&sa);
 }
 
+void
+sock_shutdown(int fd)
+{
+	(void)shutdown(fd, SHUT_WR);
+}
+
+void
+sock_close(int fd)
+{
+	close(fd);
+}
+
 int
 sock_read(int fd, void *buf, size_t n)
 {

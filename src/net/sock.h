@@ -52,6 +52,10 @@ int sock_listen_password(int listener, const struct addr *addr,
 
 struct addr sock_local_addr(int fd); /* FAMILY_NONE: not connected */
 
+/* Nothing more will be sent; what is on its way arrives. */
+void sock_shutdown(int fd);
+void sock_close(int fd);
+
 /* Octets read or sent; 0: the other end has closed; -EAGAIN: not now. */
 int sock_read(int fd, void *buf, size_t n);
 int sock_write(int fd, const void *buf, size_t n);

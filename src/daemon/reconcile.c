@@ -551,7 +551,7 @@ settle(struct pass *p, struct item *it)
 	it->decision = NULL;
 	if (r->decision) {
 		decision_drop_backends(r->decision);
-		if (r->decision->is_refused)
+		if (r->decision->is_refused || r->decision->lacks_address)
 			record_mark_waiting(app->records, r);
 	}
 	reconcile_publish(app, r);

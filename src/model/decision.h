@@ -82,6 +82,7 @@ struct decision {
 	const char *message; /* "" if none */
 	struct decision_address addrs[SERVICE_FAMILIES_MAX];
 	size_t n_addrs; /* in ipFamilies order */
+	bool lacks_address; /* of a family: looked for again when one is free */
 	const struct candidate *candidates;
 	size_t n_candidates;
 	const struct frontend *frontends;

@@ -143,18 +143,19 @@ keep_held(struct search *q, enum family family)
 		 s->o.name);
 	     l; l = lease_next_of_service(l)) {
 		const struct pool *pool;
+		const char *name;
 
 		if (!l->is_held || l->address.family != family)
 			continue;
 		pool = pool_of_lease(q->in->world, l);
+		name = pool ? pool->o.name : l->pool;
 		if (wanted && !addr_eq(wanted, &l->address))
 			continue;
-		if (s->pool && strcmp(s->pool, l->pool) != 0)
+		if (s->pool && *name && strcmp(s->pool, name) != 0)
 			continue;
 		d->addrs[d->n_addrs++] =
 		    (struct decision_address){ .addr = l->address,
-			    .pool = arena_strdup(&d->arena,
-				pool ? pool->o.name : l->pool),
+			    .pool = arena_strdup(&d->arena, name),
 			    .protocol = pool	? pool->protocol
 				: l->is_passive ? POOL_PROTOCOL_PASSIVE
 						: POOL_PROTOCOL_BGP,
@@ -604,6 +605,7 @@ alloc_addresses(const struct plan_input *in, struct alloc_hints *hints,
 				missing = families[i];
 		}
 	}
+	decision->lacks_address = missing != FAMILY_NONE;
 	fill_candidates(&q, families, n);
 	if (missing == FAMILY_NONE || decision->is_refused)
 		return;

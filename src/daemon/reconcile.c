@@ -409,9 +409,6 @@ program(struct pass *p)
 	uint64_t commits = nft_stats(app->nft)->commits;
 	int rc;
 
-	for (size_t i = 0; i < p->items.n; i++)
-		if (!p->items.v[i].is_held_back)
-			stage(p, &p->items.v[i]);
 	rc = nft_commit(app->nft, &err);
 	if (nft_stats(app->nft)->commits != commits) {
 		histogram_add(&app->nft_commit,
@@ -574,6 +571,10 @@ run_pass(void *arg)
 	if (!p.items.n)
 		goto out;
 	persist(&p);
+	/* Staging, which touches nothing yet, finds the conflicts. */
+	for (size_t i = 0; i < p.items.n; i++)
+		if (!p.items.v[i].is_held_back)
+			stage(&p, &p.items.v[i]);
 	for (size_t i = 0; i < p.items.n; i++)
 		if (!p.items.v[i].is_held_back)
 			withdraw(&p, &p.items.v[i]);

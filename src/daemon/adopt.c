@@ -65,18 +65,23 @@ adopt_remember_unsaved(struct app *app, const struct lease *lease)
 	vec_push(&app->unsaved, copy);
 }
 
+static void
+unsaved_fini(struct lease *l)
+{
+	free((void *)(uintptr_t)l->cluster);
+	free((void *)(uintptr_t)l->ns);
+	free((void *)(uintptr_t)l->name);
+	free((void *)(uintptr_t)l->uid);
+	free((void *)(uintptr_t)l->pool);
+}
+
 void
 adopt_forget_unsaved(struct app *app)
 {
 	struct lease *l;
 
-	VEC_FOREACH (l, &app->unsaved) {
-		free((void *)(uintptr_t)l->cluster);
-		free((void *)(uintptr_t)l->ns);
-		free((void *)(uintptr_t)l->name);
-		free((void *)(uintptr_t)l->uid);
-		free((void *)(uintptr_t)l->pool);
-	}
+	VEC_FOREACH (l, &app->unsaved)
+		unsaved_fini(l);
 	vec_fini(&app->unsaved);
 }
 
@@ -154,9 +159,11 @@ adopt_store(struct app *app)
 		settle_await_cluster(app);
 	withdrawn = store_get(app->store, "withdrawn");
 	app->is_withdrawn = strcmp(withdrawn, "true") == 0;
+	app->is_removal_due = app->is_withdrawn;
 }
 
-/* The file was lost under the running daemon, which still knows all. */
+/* The file was lost under the running daemon, which still knows all; until
+ * all of it is written, this is due again. */
 static void
 rewrite_store(struct app *app)
 {
@@ -188,11 +195,80 @@ rewrite_store(struct app *app)
 			.event = "reserved",
 			.reason = "the database was lost",
 			.at = now });
-	if (ops.n && store_apply(app->store, ops.v, ops.n, &err) < 0)
+	app->is_rewrite_due =
+	    ops.n > 0 && store_apply(app->store, ops.v, ops.n, &err) < 0;
+	if (app->is_rewrite_due)
 		adopt_database_failed(app, &err);
 	vec_fini(&ops);
 	free(leases);
 	free(reserved);
+}
+
+/* withdraw-all is remembered over restarts: written if it could not be when
+ * it was asked for, else taken from the database that comes back. */
+static void
+settle_withdrawn(struct app *app)
+{
+	struct err err = { 0 };
+	bool was = strcmp(store_get(app->store, "withdrawn"), "true") == 0;
+	int rc = 0;
+
+	if (was == app->is_withdrawn)
+		app->is_withdrawn_unsaved = false;
+	else if (app->is_withdrawn_unsaved)
+		rc = adopt_save_withdrawn(app, &err);
+	else
+		rc = app_withdraw(app, was, &err);
+	if (rc < 0)
+		log_err("withdraw-all: %s", err.text);
+}
+
+int
+adopt_save_withdrawn(struct app *app, struct err *err)
+{
+	int rc = store_set(app->store, "withdrawn",
+	    app->is_withdrawn ? "true" : "", err);
+
+	app->is_withdrawn_unsaved = rc < 0;
+	if (rc < 0)
+		adopt_database_failed(app, err);
+	return rc;
+}
+
+/* What the database says already needs no second row of ours, which may know
+ * less: pools are not known yet when the kernel is adopted. */
+static void
+forget_known(struct app *app)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < app->unsaved.n; i++) {
+		if (is_row_held(app->leases, &app->unsaved.v[i]))
+			unsaved_fini(&app->unsaved.v[i]);
+		else
+			app->unsaved.v[kept++] = app->unsaved.v[i];
+	}
+	app->unsaved.n = kept;
+}
+
+/* Who holds something: also if it is neither in the kernel (a reboot) nor at
+ * the API server any more. */
+static void
+dirty_holders(struct app *app)
+{
+	size_t n;
+	const struct lease **leases = lease_table_list(app->leases, &n);
+
+	for (size_t i = 0; i < n; i++) {
+		struct record *r;
+
+		if (!leases[i]->is_held)
+			continue;
+		r = records_get(app->records, leases[i]->cluster, leases[i]->ns,
+		    leases[i]->name);
+		record_mark_dirty(app->records, r, clock_mono());
+	}
+	free(leases);
 }
 
 /* What was adopted meanwhile is added to what the database says. */
@@ -204,6 +280,8 @@ adopt_retry_store(struct app *app)
 
 	if (store_is_open(app->store) && !store_is_lost(app->store)) {
 		database_works(app);
+		if (app->is_rewrite_due)
+			rewrite_store(app);
 	} else {
 		fresh = lease_table_new();
 		if (open_store(app, fresh, &was_lost) < 0) {
@@ -217,9 +295,13 @@ adopt_retry_store(struct app *app)
 		} else {
 			lease_table_free(app->leases);
 			app->leases = fresh;
+			forget_known(app);
 		}
 	}
 	save_unsaved(app);
+	settle_withdrawn(app);
+	dirty_holders(app);
+	app->next_expiry = 0;
 	plan_cache_addresses_freed(app->cache);
 	reconcile_wake_waiting(app);
 	return true;
@@ -321,21 +403,7 @@ adopt_service(void *arg, const char *key, const struct frontend *frontends,
 void
 adopt_kernel(struct app *app)
 {
-	size_t n;
-	const struct lease **leases;
-
 	nft_each_service(app->nft, adopt_service, app);
 	save_unsaved(app);
-	/* Held, but not in the kernel (a reboot): to be planned too. */
-	leases = lease_table_list(app->leases, &n);
-	for (size_t i = 0; i < n; i++) {
-		struct record *r;
-
-		if (!leases[i]->is_held)
-			continue;
-		r = records_get(app->records, leases[i]->cluster, leases[i]->ns,
-		    leases[i]->name);
-		record_mark_dirty(app->records, r, clock_mono());
-	}
-	free(leases);
+	dirty_holders(app);
 }

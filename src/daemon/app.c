@@ -168,6 +168,8 @@ repair_kernel(struct app *app)
 {
 	struct err err = { 0 };
 
+	if (app_remove_rules(app, &err) < 0)
+		log_err("withdraw-all: %s", err.text);
 	if (app->is_withdrawn || !nft_is_foreign_change(app->nft))
 		return;
 	log_warn("nft table inet eipd: changed by someone else, repairing");

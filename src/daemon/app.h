@@ -78,6 +78,8 @@ struct app {
 
 	/* What is not in the database yet: adopted while it was unusable. */
 	VEC(struct lease) unsaved;
+	bool is_rewrite_due; /* it was begun anew and lacks what we know */
+	bool is_withdrawn_unsaved; /* likewise */
 	char database_problem[480]; /* "" when it is usable */
 
 	struct remembered remembered[OBJECT__COUNT];
@@ -89,6 +91,7 @@ struct app {
 	bool are_probes_settled;
 	bool is_speaker_started;
 	bool is_withdrawn; /* eipctl withdraw-all */
+	bool is_removal_due; /* of table and routes, with it */
 	bool is_ready_notified;
 	mono_t settle_until; /* first probes are waited for until then */
 	mono_t await_until; /* 0: see settle_await_cluster() */
@@ -183,6 +186,8 @@ void adopt_database_failed(struct app *app, const struct err *err);
 void adopt_database_written(struct app *app);
 void adopt_remember_unsaved(struct app *app, const struct lease *lease);
 void adopt_forget_unsaved(struct app *app);
+/* On failure it is written when the database is back. */
+ATTR_NODISCARD int adopt_save_withdrawn(struct app *app, struct err *err);
 
 /* remember.c */
 /* At the start, before the kernel is adopted. */
@@ -200,6 +205,12 @@ void remember_list_end(struct app *app, enum object_kind kind,
 /* bgp_conf.c */
 void app_schedule_bgp(struct app *app);
 void app_configure_bgp(struct app *app);
+
+/* Takes the box out of service, or back: routes, then rules, then status. */
+ATTR_NODISCARD int app_withdraw(struct app *app, bool is_withdrawn,
+    struct err *err);
+/* The second part of it, until it succeeds. */
+ATTR_NODISCARD int app_remove_rules(struct app *app, struct err *err);
 
 /* view.c, verbs.c */
 void view_init(struct app *app, struct ctl_state *state);

@@ -468,6 +468,18 @@ unpublish(struct app *app, struct record *r, const struct service *s)
 	r->is_published = false;
 }
 
+static bool
+is_holder(const struct app *app, const struct record *r)
+{
+	const struct lease *l;
+
+	for (l = lease_of_service(app->leases, r->cluster, r->ns, r->name); l;
+	     l = lease_next_of_service(l))
+		if (l->is_held)
+			return true;
+	return false;
+}
+
 void
 reconcile_publish(struct app *app, struct record *r)
 {
@@ -479,6 +491,11 @@ reconcile_publish(struct app *app, struct record *r)
 
 	if (!app->writer || strcmp(r->cluster, CLUSTER_STATIC) == 0)
 		return;
+	if (app->is_withdrawn && s && s->is_load_balancer &&
+	    is_holder(app, r)) {
+		kube_status_want(app->writer, s, NULL, 0);
+		return;
+	}
 	if (!d || !s) {
 		unpublish(app, r, s);
 		return;
@@ -557,6 +574,20 @@ settle(struct pass *p, struct item *it)
 		records_remove(app->records, r);
 }
 
+/* Out of service nothing is planned, but whoever writes an address into a
+ * status is corrected.  withdraw-all --undo plans all of them. */
+static void
+publish_withdrawn(struct app *app)
+{
+	struct record **r;
+
+	VEC_FOREACH (r, &app->records->dirty) {
+		(*r)->is_dirty = false;
+		reconcile_publish(app, *r);
+	}
+	vec_clear(&app->records->dirty);
+}
+
 static void
 run_pass(void *arg)
 {
@@ -565,8 +596,10 @@ run_pass(void *arg)
 	mono_t now;
 
 	app->is_pass_scheduled = false;
-	if (app->is_withdrawn)
+	if (app->is_withdrawn) {
+		publish_withdrawn(app);
 		return;
+	}
 	take_dirty(&p);
 	if (!p.items.n)
 		goto out;

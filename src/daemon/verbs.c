@@ -379,26 +379,47 @@ reload(void *arg, struct err *err)
 	return app_reload(arg, err);
 }
 
+int
+app_withdraw(struct app *app, bool is_withdrawn, struct err *err)
+{
+	if (app->is_withdrawn == is_withdrawn)
+		return 0;
+	app->is_withdrawn = is_withdrawn;
+	if (!is_withdrawn) {
+		reconcile_dirty_all(app);
+		reconcile_kick(app);
+		return nft_load(app->nft, err);
+	}
+	reconcile_withdraw_all(app);
+	app->is_removal_due = true;
+	return app_remove_rules(app, err);
+}
+
+int
+app_remove_rules(struct app *app, struct err *err)
+{
+	int rc = 0;
+
+	if (app->is_withdrawn && app->is_removal_due)
+		rc = nft_remove_all(app->nft, err);
+	app->is_removal_due = rc < 0;
+	return rc;
+}
+
 static int
 withdraw_all(void *arg, bool undo, struct err *err)
 {
 	struct app *app = arg;
+	struct err why = { 0 };
 
-	if (store_is_open(app->store) &&
-	    store_set(app->store, "withdrawn", undo ? "" : "true", err) < 0)
+	if (app_withdraw(app, !undo, err) < 0)
 		return -EAGAIN;
-	if (app->is_withdrawn == !undo)
+	if (adopt_save_withdrawn(app, &why) == 0)
 		return 0;
-	app->is_withdrawn = !undo;
-	if (undo) {
-		if (nft_load(app->nft, err) < 0)
-			return -EAGAIN;
-		reconcile_dirty_all(app);
-		reconcile_kick(app);
-		return 0;
-	}
-	reconcile_withdraw_all(app);
-	return nft_remove_all(app->nft, err) < 0 ? -EAGAIN : 0;
+	return err_set(err, -EAGAIN,
+	    "done, but not remembered over a restart until the database is "
+	    "usable: %s",
+	    why.text);
 }
 
 void

@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * shell: the small seams: probes (net/tcp_get.h), no objects from files
+ * (source/files.h), nobody at the control socket (ctl/server.h).
+ */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "ctl/server.h"
+#include "net/tcp_get.h"
+#include "sim.h"
+#include "source/files.h"
+
+#define LATENCY_MAX_US (20 * MONO_MS)
+
+/* ---- probes ---- */
+
+struct tcp_get {
+	void (*fn)(void *arg, int status, const char *error);
+	void *arg;
+	struct addr addr;
+	bool is_cancelled;
+	bool is_timed_out;
+};
+
+static VEC(struct addr) refusing;
+static VEC(struct addr) silent;
+static VEC(struct tcp_get *) probes;
+
+static bool
+contains(const struct addr *v, size_t n, const struct addr *addr)
+{
+	for (size_t i = 0; i < n; i++)
+		if (addr_eq(&v[i], addr))
+			return true;
+	return false;
+}
+
+void
+probe_heal(void)
+{
+	vec_clear(&refusing);
+	vec_clear(&silent);
+}
+
+void
+probe_set_fault(const struct addr *addr, enum probe_fault fault)
+{
+	for (size_t i = refusing.n; i-- > 0;)
+		if (addr_eq(&refusing.v[i], addr))
+			vec_remove(&refusing, i);
+	for (size_t i = silent.n; i-- > 0;)
+		if (addr_eq(&silent.v[i], addr))
+			vec_remove(&silent, i);
+	if (fault == PROBE_REFUSED)
+		vec_push(&refusing, *addr);
+	if (fault == PROBE_SILENT)
+		vec_push(&silent, *addr);
+}
+
+static void
+on_answer(void *arg)
+{
+	struct tcp_get *get = arg;
+
+	for (size_t i = 0; i < probes.n; i++)
+		if (probes.v[i] == get)
+			vec_remove(&probes, i);
+	if (!get->is_cancelled) {
+		if (get->is_timed_out)
+			get->fn(get->arg, 0, "timed out");
+		else if (contains(refusing.v, refusing.n, &get->addr))
+			get->fn(get->arg, 0, "connection refused");
+		else
+			get->fn(get->arg, 200, "");
+	}
+	free(get);
+}
+
+struct tcp_get *
+tcp_get_new(struct loop *loop, const struct tcp_get_conf *conf,
+    void (*fn)(void *arg, int status, const char *error), void *arg)
+{
+	struct tcp_get *get = mem_new(struct tcp_get);
+
+	(void)loop;
+	*get = (struct tcp_get){ .fn = fn,
+		.arg = arg,
+		.addr = conf->addr,
+		.is_timed_out = contains(silent.v, silent.n, &conf->addr) };
+	vec_push(&probes, get);
+	sim_after(get->is_timed_out ? conf->timeout_us
+				    : (int64_t)sim_random(LATENCY_MAX_US),
+	    on_answer, get);
+	return get;
+}
+
+void
+tcp_get_cancel(struct tcp_get *get)
+{
+	get->is_cancelled = true;
+}
+
+void
+probe_forget_client(void)
+{
+	for (size_t i = 0; i < probes.n; i++)
+		probes.v[i]->is_cancelled = true;
+}
+
+/* ---- files: an empty directory ---- */
+
+struct files {
+	const struct sink *sink;
+};
+
+struct files *
+files_new(struct loop *loop, const char *dir, const struct sink *sink)
+{
+	struct files *files = mem_new(struct files);
+
+	(void)loop;
+	(void)dir;
+	files->sink = sink;
+	files_reload(files);
+	return files;
+}
+
+void
+files_free(struct files *files)
+{
+	free(files);
+}
+
+void
+files_reload(struct files *files)
+{
+	const struct sink *sink = files->sink;
+
+	for (int k = 0; k < OBJECT__COUNT; k++) {
+		sink->list_begin(sink->arg, (enum object_kind)k,
+		    CLUSTER_STATIC);
+		sink->list_end(sink->arg, (enum object_kind)k, CLUSTER_STATIC);
+	}
+}
+
+const char *
+files_problem(const struct files *files)
+{
+	(void)files;
+	return "";
+}
+
+/* ---- control ---- */
+
+struct ctl_server {
+	int unused;
+};
+
+struct ctl_server *
+ctl_server_new(struct loop *loop, const struct ctl_state *state)
+{
+	(void)loop;
+	(void)state;
+	return mem_new(struct ctl_server);
+}
+
+void
+ctl_server_free(struct ctl_server *server)
+{
+	free(server);
+}
+
+int
+ctl_server_listen(struct ctl_server *server, const struct conf *conf,
+    struct err *err)
+{
+	(void)server;
+	(void)conf;
+	(void)err;
+	return 0;
+}
+
+void
+ctl_server_retry(struct ctl_server *server)
+{
+	(void)server;
+}
+
+void
+ctl_server_event(struct ctl_server *server, const char *kind,
+    const char *subject, const char *text)
+{
+	(void)server;
+	(void)kind;
+	(void)subject;
+	(void)text;
+}

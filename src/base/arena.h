@@ -21,7 +21,7 @@ struct arena {
 	size_t total_b; /* handed out, for bounds and metrics */
 };
 
-void *arena_alloc(struct arena *arena, size_t size_b);
+void *arena_alloc(struct arena *arena, size_t size_b) ATTR_RETURNS_NONNULL;
 void *arena_dup(struct arena *arena, const void *data, size_t size_b);
 char *arena_strdup(struct arena *arena, const char *s); /* NULL gives NULL */
 /* Exactly `n` octets, whatever they are, and a NUL. */

@@ -39,20 +39,19 @@ static void ATTR_PRINTF(2, 0)
 	memcpy(err->text, text, strlen(text) + 1);
 }
 
-int
-err_set(struct err *err, int code, const char *fmt, ...)
+void
+err_fill(struct err *err, int code, const char *fmt, ...)
 {
 	va_list ap;
 
 	if (!err)
-		return code;
+		return;
 	err->code = code;
 	err->line = 0;
 	err->column = 0;
 	va_start(ap, fmt);
 	set_text(err, fmt, ap);
 	va_end(ap);
-	return code;
 }
 
 int

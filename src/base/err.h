@@ -18,9 +18,18 @@ struct err {
 	char text[480];
 };
 
-/* Returns `code`, so that `return err_set(...)` reads well.  `err` may be
- * NULL. */
-int err_set(struct err *err, int code, const char *fmt, ...) ATTR_PRINTF(3, 4);
+void err_fill(struct err *err, int code, const char *fmt, ...)
+    ATTR_PRINTF(3, 4);
+
+/* err_set(struct err *err, int code, const char *fmt, ...): an expression of
+ * value `code`, so that `return err_set(...)` reads well.  `err` may be NULL.
+ * A macro, for static analysers to know that it does not return 0. */
+#define err_set(err, code, ...)                                                \
+	({                                                                     \
+		int err_code_ = (code);                                        \
+		err_fill((err), err_code_, __VA_ARGS__);                       \
+		err_code_;                                                     \
+	})
 
 /* As err_set, with a position in the text that was read. */
 int err_at(struct err *err, int code, unsigned int line, unsigned int column,

@@ -12,11 +12,13 @@
 
 #include <stddef.h>
 
+#include "base/attr.h"
+
 /* Called once, before abort(); must not allocate. */
 void mem_set_exhausted_hook(void (*hook)(size_t size_b));
 
 /* Zeroed. */
-void *mem_alloc(size_t size_b);
+void *mem_alloc(size_t size_b) ATTR_RETURNS_NONNULL;
 
 /* `n` elements of `size_b` octets; grown part not zeroed. */
 void *mem_resize(void *old, size_t n, size_t size_b);

@@ -2,6 +2,7 @@
 /*
  * parse: the command line, and the request it stands for.
  */
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -75,6 +76,7 @@ set_output(struct call *call, const char *value, struct err *err)
 		[OUTPUT_YAML] = "yaml",
 	};
 
+	assert(value);
 	for (size_t i = 0; i < ARRAY_LEN(names); i++)
 		if (strcmp(names[i], value) == 0) {
 			call->output = (enum output)i;

@@ -200,8 +200,10 @@ table_render(const struct column *columns, size_t n, const json_t *items,
 	grid_fill(&grid, items);
 	for (size_t i = 0; i < grid.n_columns; i++)
 		add_cell(&grid, i, grid.columns[i]->title, NULL, out);
-	for (size_t i = 0; i < grid.cells.n; i++)
-		add_cell(&grid, i % grid.n_columns, grid.cells.v[i], look, out);
+	for (size_t i = 0, column = 0; i < grid.cells.n; i++) {
+		add_cell(&grid, column, grid.cells.v[i], look, out);
+		column = column + 1 < grid.n_columns ? column + 1 : 0;
+	}
 	for (size_t i = 0; i < grid.cells.n; i++)
 		free(grid.cells.v[i]);
 	vec_fini(&grid.cells);

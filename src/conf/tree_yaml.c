@@ -6,6 +6,7 @@
  * cut apart first: "---" at the start of a line ends a document wherever it
  * stands, as the YAML specification forbids it inside of scalars.
  */
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -37,6 +38,16 @@ struct builder {
 	void (*on_error)(void *arg, const struct err *err);
 	void *arg;
 };
+
+/* NULL outside of any map and sequence. */
+static struct frame *
+top(struct builder *b)
+{
+	struct frame *f = b->depth ? &b->stack[b->depth - 1] : NULL;
+
+	assert(!f || f->node);
+	return f;
+}
 
 static void
 complain(struct builder *b, unsigned int line, unsigned int column,
@@ -79,7 +90,7 @@ is_null_text(const char *s)
 static struct tree *
 place(struct builder *b, const yaml_mark_t *mark)
 {
-	struct frame *f = b->depth ? &b->stack[b->depth - 1] : NULL;
+	struct frame *f = top(b);
 	struct tree *t;
 
 	if (f && f->waiting) {
@@ -106,10 +117,11 @@ place(struct builder *b, const yaml_mark_t *mark)
 }
 
 static bool
-expects_key(const struct builder *b)
+expects_key(struct builder *b)
 {
-	return b->depth && b->stack[b->depth - 1].node->kind == TREE_MAP &&
-	    !b->stack[b->depth - 1].waiting;
+	const struct frame *f = top(b);
+
+	return f && f->node->kind == TREE_MAP && !f->waiting;
 }
 
 static void
@@ -229,7 +241,9 @@ on_event(struct builder *b, const yaml_event_t *ev)
 		on_start(b, ev, TREE_SEQ);
 		break;
 	case YAML_MAPPING_END_EVENT:
-		find_duplicates(b, b->stack[--b->depth].node);
+		assert(b->depth);
+		find_duplicates(b, top(b)->node);
+		b->depth--;
 		break;
 	case YAML_SEQUENCE_END_EVENT:
 		b->depth--;

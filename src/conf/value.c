@@ -68,22 +68,27 @@ set_string(const struct schema_option *o, struct conf *conf,
 	return 0;
 }
 
+static void
+store_is_on(const struct schema_option *o, struct conf *conf, bool is_on)
+{
+	memcpy(member(o, conf), &is_on, sizeof(is_on));
+}
+
 static int
 set_switch(const struct schema_option *o, struct conf *conf,
     const struct tree *t, struct err *err)
 {
-	bool is_on = t->kind == TREE_MAP;
+	bool is_on = false;
 
-	if (t->kind == TREE_SCALAR && !t->is_quoted) {
-		if (strcmp(t->text, "on") == 0)
-			is_on = true;
-		else if (strcmp(t->text, "off") != 0 &&
-		    tree_bool(t, &is_on, err) < 0)
-			return refuse(o, t, err);
-	} else if (!is_on) {
+	if (t->kind == TREE_MAP)
+		is_on = true;
+	else if (t->kind != TREE_SCALAR || t->is_quoted)
 		return refuse(o, t, err);
-	}
-	memcpy(member(o, conf), &is_on, sizeof(is_on));
+	else if (strcmp(t->text, "on") == 0)
+		is_on = true;
+	else if (strcmp(t->text, "off") != 0 && tree_bool(t, &is_on, err) < 0)
+		return refuse(o, t, err);
+	store_is_on(o, conf, is_on);
 	return 0;
 }
 

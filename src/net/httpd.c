@@ -604,6 +604,7 @@ on_listener(void *arg, unsigned int ready)
 
 	(void)ready;
 	for (int i = 0; i < ACCEPTS_A_TURN; i++) {
+		/* cppcheck-suppress nullPointer; it may be, see accept(2) */
 		int fd = accept4(listener->fd, NULL, NULL,
 		    SOCK_NONBLOCK | SOCK_CLOEXEC);
 

@@ -253,7 +253,7 @@ sock_dial_result(int fd)
 int
 sock_accept(int listener, struct addr *peer, struct addr *local)
 {
-	union sockaddr_any sa;
+	union sockaddr_any sa = { 0 };
 	socklen_t len = sizeof(sa);
 	int fd = accept4(listener, &sa.sa, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
@@ -267,7 +267,7 @@ sock_accept(int listener, struct addr *peer, struct addr *local)
 struct addr
 sock_local_addr(int fd)
 {
-	union sockaddr_any sa;
+	union sockaddr_any sa = { 0 };
 	socklen_t len = sizeof(sa);
 
 	if (getsockname(fd, &sa.sa, &len) < 0)
@@ -338,11 +338,13 @@ sock_addr_beside(const struct addr *neighbour, enum family family,
 
 	if (getifaddrs(&list) < 0)
 		return false;
-	for (const struct ifaddrs *i = list; i && !name; i = i->ifa_next) {
+	for (const struct ifaddrs *i = list; i; i = i->ifa_next) {
 		struct addr a = ifaddr_addr(i);
 
-		if (addr_eq(&a, neighbour))
+		if (addr_eq(&a, neighbour)) {
 			name = i->ifa_name;
+			break;
+		}
 	}
 	for (const struct ifaddrs *i = list; i && name && !is_found;
 	     i = i->ifa_next) {

@@ -264,7 +264,7 @@ decode_object(const struct tree *tree, const enum object_kind *kind,
     const char *cluster, enum decode_mode mode, struct object **out,
     struct decode_identity *identity, struct err *err)
 {
-	struct decode_identity own;
+	struct decode_identity own = { 0 };
 	struct decode_identity *id = identity ? identity : &own;
 	struct decoder d = { .mode = mode, .err = err };
 	const struct kind_decoder *k;

@@ -445,7 +445,7 @@ store_apply(struct store *store, const struct lease_op *ops, size_t n,
     struct err *err)
 {
 	int64_t began_us = stopwatch_us();
-	struct err local;
+	struct err local = { 0 };
 	int code;
 
 	err = err ? err : &local;

@@ -195,6 +195,13 @@ first_message(const struct nl *nl)
 	return (const struct nlmsghdr *)(const void *)nl->rx;
 }
 
+/* mnl_nlmsg_ok() takes a length of 2 GiB and more for a negative one. */
+static bool
+is_message(const struct nlmsghdr *m, int left)
+{
+	return mnl_nlmsg_ok(m, left) && m->nlmsg_len <= (unsigned int)left;
+}
+
 int
 nl_request(struct nl *nl, struct nlmsghdr *h, nl_fn fn, void *arg)
 {
@@ -216,7 +223,7 @@ nl_request(struct nl *nl, struct nlmsghdr *h, nl_fn fn, void *arg)
 			drain(nl);
 			return (int)n;
 		}
-		for (; mnl_nlmsg_ok(m, left); m = mnl_nlmsg_next(m, &left)) {
+		for (; is_message(m, left); m = mnl_nlmsg_next(m, &left)) {
 			if (m->nlmsg_seq != seq)
 				continue;
 			if (m->nlmsg_type == NLMSG_ERROR) {
@@ -265,7 +272,7 @@ nl_send_batch(struct nl *nl, const struct nl_buf *buf, struct nl_refusal *first,
 			*first = (struct nl_refusal){ .code = (int)n };
 			return (int)n;
 		}
-		for (; mnl_nlmsg_ok(m, left); m = mnl_nlmsg_next(m, &left)) {
+		for (; is_message(m, left); m = mnl_nlmsg_next(m, &left)) {
 			int code;
 
 			if (m->nlmsg_type != NLMSG_ERROR)
@@ -312,7 +319,7 @@ nl_dump_step(struct nl *nl, nl_fn fn, void *arg)
 		drain(nl);
 		return (int)n;
 	}
-	for (; mnl_nlmsg_ok(m, left); m = mnl_nlmsg_next(m, &left)) {
+	for (; is_message(m, left); m = mnl_nlmsg_next(m, &left)) {
 		int rc;
 
 		if (m->nlmsg_seq != nl->dump_seq)

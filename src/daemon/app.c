@@ -10,7 +10,7 @@
 #include "apply/kube_cr_status.h"
 #include "apply/kube_status.h"
 #include "apply/nft.h"
-#include "apply/nft_totals.h"
+#include "apply/totals.h"
 #include "ctl/server.h"
 #include "model/lease.h"
 #include "model/world.h"
@@ -345,7 +345,7 @@ make_parts(struct app *app)
 	app->speaker = bgp_speaker_new(app->loop, &hooks);
 	app->probe = probe_new(app->loop, facts_on_probe, app);
 	app->ctl = ctl_server_new(app->loop, &app->ctl_state);
-	app->totals = nft_totals_new(app->loop, on_totals_read, app);
+	app->totals = totals_new(app->loop, on_totals_read, app);
 }
 
 /* Kernel and database first, then files and what is remembered of the cluster
@@ -394,7 +394,7 @@ app_stop(struct app *app)
 	ctl_server_free(app->ctl);
 	probe_free(app->probe);
 	bgp_speaker_free(app->speaker, true);
-	nft_totals_free(app->totals);
+	totals_free(app->totals);
 	nft_free(app->nft);
 	store_free(app->store);
 	for (size_t i = 0; i < app->parked.n; i++)

@@ -30,7 +30,7 @@ struct kube_status_writer;
 struct loop;
 struct loop_timer;
 struct nft;
-struct nft_totals;
+struct totals;
 struct notify;
 struct probe;
 struct store;
@@ -64,7 +64,7 @@ struct app {
 
 	struct store *store;
 	struct nft *nft;
-	struct nft_totals *totals;
+	struct totals *totals;
 	struct bgp_speaker *speaker;
 	struct files *files;
 	struct kube *kube;

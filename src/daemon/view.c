@@ -8,7 +8,7 @@
 #include "apply/bgp_speaker.h"
 #include "apply/kube_status.h"
 #include "apply/nft.h"
-#include "apply/nft_totals.h"
+#include "apply/totals.h"
 #include "daemon/app.h"
 #include "model/lease.h"
 #include "model/world.h"
@@ -120,7 +120,7 @@ fill_service(const struct app *app, const struct record *r, bool is_heard,
 				      : "",
 		.is_programmed = r->is_programmed,
 		.is_announced = r->n_routes > 0,
-		.totals = nft_totals_get(app->totals, r->key),
+		.totals = totals_get(app->totals, r->key),
 	};
 	if (!d && !*out->reason) {
 		out->reason = "FirstSync";
@@ -184,7 +184,7 @@ each_service(void *arg,
 static bool
 read_totals(void *arg, mono_t since, mono_t *as_of)
 {
-	return nft_totals_read(((const struct app *)arg)->totals, since, as_of);
+	return totals_read(((const struct app *)arg)->totals, since, as_of);
 }
 
 static void

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "apply/nft_totals.h"
+#include "apply/totals.h"
 
 #include <errno.h>
 #include <stdint.h>
@@ -33,7 +33,7 @@ struct entry {
 	UT_hash_handle hh;
 };
 
-struct nft_totals {
+struct totals {
 	struct loop *loop;
 	struct loop_timer *slice; /* the next one of the dump */
 	struct loop_timer *deadline; /* who waits gets what there is */
@@ -50,7 +50,7 @@ struct nft_totals {
 };
 
 static struct entry *
-entry_get(struct nft_totals *totals, const char *key)
+entry_get(struct totals *totals, const char *key)
 {
 	struct entry *entry;
 
@@ -66,7 +66,7 @@ entry_get(struct nft_totals *totals, const char *key)
 
 /* Those that were not there in this reading. */
 static void
-drop_old(struct nft_totals *totals)
+drop_old(struct totals *totals)
 {
 	struct entry *entry;
 	struct entry *next;
@@ -84,7 +84,7 @@ drop_old(struct nft_totals *totals)
 static int
 on_counter(void *arg, const struct nlmsghdr *h)
 {
-	struct nft_totals *totals = arg;
+	struct totals *totals = arg;
 	struct nft_counter counter;
 	struct entry *entry;
 
@@ -105,7 +105,7 @@ on_counter(void *arg, const struct nlmsghdr *h)
 
 /* A socket in the middle of a dump is of no use for the next one. */
 static void
-fail(struct nft_totals *totals, const char *why)
+fail(struct totals *totals, const char *why)
 {
 	if (!totals->has_failed)
 		log_err("nft: counters of Services cannot be read, the last "
@@ -117,7 +117,7 @@ fail(struct nft_totals *totals, const char *why)
 }
 
 static void
-finish(struct nft_totals *totals, int rc)
+finish(struct totals *totals, int rc)
 {
 	if (rc == 0)
 		drop_old(totals);
@@ -136,7 +136,7 @@ finish(struct nft_totals *totals, int rc)
 static void
 on_slice(void *arg)
 {
-	struct nft_totals *totals = arg;
+	struct totals *totals = arg;
 	mono_t end = clock_mono() + SLICE_US;
 	int rc;
 
@@ -155,15 +155,15 @@ on_slice(void *arg)
 static void
 on_deadline(void *arg)
 {
-	struct nft_totals *totals = arg;
+	struct totals *totals = arg;
 
 	totals->on_read(totals->arg);
 }
 
-struct nft_totals *
-nft_totals_new(struct loop *loop, void (*on_read)(void *arg), void *arg)
+struct totals *
+totals_new(struct loop *loop, void (*on_read)(void *arg), void *arg)
 {
-	struct nft_totals *totals = mem_new(struct nft_totals);
+	struct totals *totals = mem_new(struct totals);
 
 	totals->loop = loop;
 	totals->on_read = on_read;
@@ -174,7 +174,7 @@ nft_totals_new(struct loop *loop, void (*on_read)(void *arg), void *arg)
 }
 
 void
-nft_totals_free(struct nft_totals *totals)
+totals_free(struct totals *totals)
 {
 	if (!totals)
 		return;
@@ -187,7 +187,7 @@ nft_totals_free(struct nft_totals *totals)
 }
 
 static int
-start(struct nft_totals *totals)
+start(struct totals *totals)
 {
 	struct err err = { 0 };
 	int rc = 0;
@@ -211,7 +211,7 @@ start(struct nft_totals *totals)
 }
 
 bool
-nft_totals_read(struct nft_totals *totals, mono_t since, mono_t *as_of)
+totals_read(struct totals *totals, mono_t since, mono_t *as_of)
 {
 	mono_t left = since + WAIT_US - loop_now(totals->loop);
 
@@ -226,7 +226,7 @@ nft_totals_read(struct nft_totals *totals, mono_t since, mono_t *as_of)
 }
 
 const struct service_totals *
-nft_totals_get(const struct nft_totals *totals, const char *key)
+totals_get(const struct totals *totals, const char *key)
 {
 	const struct entry *entry;
 

@@ -5,6 +5,25 @@
 
 #include "base/attr.h"
 #include "cli/client.h"
+#include "cli/completions.h"
+#include "cli/manifests.h"
+
+static const char *
+text_manifests(const char *arg)
+{
+	(void)arg;
+	return eipd_manifests;
+}
+
+static const char *
+text_completion(const char *arg)
+{
+	if (strcmp(arg, "bash") == 0)
+		return eipctl_completion_bash;
+	if (strcmp(arg, "zsh") == 0)
+		return eipctl_completion_zsh;
+	return strcmp(arg, "fish") == 0 ? eipctl_completion_fish : NULL;
+}
 
 const struct cmd cmd_table[] = {
 	{ .name = "status",
@@ -17,7 +36,7 @@ const struct cmd cmd_table[] = {
 	    .synopsis = "[-n NAMESPACE] [NAME]",
 	    .help = "Services, their addresses and state",
 	    .path = "/v1/services",
-	    .args = { { CMD_ARG_TEXT, "name", true } },
+	    .args = { { CMD_ARG_TEXT, "name", true, NAMES_SERVICE_NAME } },
 	    .options = CMD_OPT_NAMESPACE | CMD_OPT_CLUSTER,
 	    .show = show_services },
 	{ .name = "get pools",
@@ -25,7 +44,7 @@ const struct cmd cmd_table[] = {
 	    .synopsis = "[NAME]",
 	    .help = "address pools and how much of them is used",
 	    .path = "/v1/pools",
-	    .args = { { CMD_ARG_TEXT, "name", true } },
+	    .args = { { CMD_ARG_TEXT, "name", true, NAMES_POOL } },
 	    .show = show_pools },
 	{ .name = "get leases",
 	    .synopsis = "[-n NAMESPACE]",
@@ -37,21 +56,21 @@ const struct cmd cmd_table[] = {
 	    .synopsis = "NAMESPACE/NAME",
 	    .help = "where the packets of a Service go",
 	    .path = "/v1/backends",
-	    .args = { { CMD_ARG_SERVICE, NULL, false } },
+	    .args = { { CMD_ARG_SERVICE, NULL, false, NAMES_SERVICE } },
 	    .options = CMD_OPT_CLUSTER,
 	    .show = show_backends },
 	{ .name = "get nodes",
 	    .synopsis = "[NAME]",
 	    .help = "nodes, whether they get traffic, and their probe",
 	    .path = "/v1/nodes",
-	    .args = { { CMD_ARG_TEXT, "name", true } },
+	    .args = { { CMD_ARG_TEXT, "name", true, NAMES_NODE } },
 	    .options = CMD_OPT_CLUSTER,
 	    .show = show_nodes },
 	{ .name = "get peers",
 	    .synopsis = "[NAME]",
 	    .help = "BGP sessions",
 	    .path = "/v1/peers",
-	    .args = { { CMD_ARG_TEXT, "name", true } },
+	    .args = { { CMD_ARG_TEXT, "name", true, NAMES_PEER } },
 	    .show = show_peers },
 	{ .name = "get routes",
 	    .synopsis = "[--peer PEER]",
@@ -63,14 +82,14 @@ const struct cmd cmd_table[] = {
 	    .synopsis = "NAMESPACE/NAME | ADDRESS[:PORT]",
 	    .help = "why it is as it is, step by step",
 	    .path = "/v1/explain",
-	    .args = { { CMD_ARG_TEXT, "subject", false } },
+	    .args = { { CMD_ARG_TEXT, "subject", false, NAMES_SUBJECT } },
 	    .options = CMD_OPT_CLUSTER,
 	    .show = show_explain },
 	{ .name = "history",
 	    .synopsis = "[ADDRESS | NAMESPACE/NAME]",
 	    .help = "what happened to addresses",
 	    .path = "/v1/history",
-	    .args = { { CMD_ARG_TEXT, "subject", true } },
+	    .args = { { CMD_ARG_TEXT, "subject", true, NAMES_SUBJECT } },
 	    .show = show_history },
 	{ .name = "check",
 	    .synopsis = "",
@@ -82,20 +101,20 @@ const struct cmd cmd_table[] = {
 	    .help = "keep an address for one Service without end",
 	    .path = "/v1/reserve",
 	    .is_verb = true,
-	    .args = { { CMD_ARG_TEXT, "address", false },
-		{ CMD_ARG_SERVICE, NULL, false } } },
+	    .args = { { CMD_ARG_TEXT, "address", false, NAMES_ADDRESS },
+		{ CMD_ARG_SERVICE, NULL, false, NAMES_SERVICE } } },
 	{ .name = "unreserve",
 	    .synopsis = "ADDRESS",
 	    .help = "end a reservation",
 	    .path = "/v1/unreserve",
 	    .is_verb = true,
-	    .args = { { CMD_ARG_TEXT, "address", false } } },
+	    .args = { { CMD_ARG_TEXT, "address", false, NAMES_ADDRESS } } },
 	{ .name = "release",
 	    .synopsis = "ADDRESS",
 	    .help = "end the quarantine and stickiness of an address",
 	    .path = "/v1/release",
 	    .is_verb = true,
-	    .args = { { CMD_ARG_TEXT, "address", false } } },
+	    .args = { { CMD_ARG_TEXT, "address", false, NAMES_ADDRESS } } },
 	{ .name = "withdraw-all",
 	    .synopsis = "[--undo]",
 	    .help = "stop serving: routes first, then rules; remembered over "
@@ -110,7 +129,13 @@ const struct cmd cmd_table[] = {
 	    .is_verb = true },
 	{ .name = "manifests",
 	    .synopsis = "",
-	    .help = "print what a cluster needs, for kubectl apply -f -" },
+	    .help = "print what a cluster needs, for kubectl apply -f -",
+	    .text = text_manifests },
+	{ .name = "completion",
+	    .synopsis = "bash | zsh | fish",
+	    .help = "print what lets that shell complete eipctl's words",
+	    .text = text_completion,
+	    .args = { { CMD_ARG_TEXT, "shell", false, NAMES_SHELL } } },
 };
 const size_t cmd_table_n = ARRAY_LEN(cmd_table);
 
@@ -217,6 +242,7 @@ cmd_help(const struct cmd *cmd, const char *group, struct str *out)
 	    "  --socket PATH                 the daemon's control socket "
 	    "(" CLIENT_SOCKET ")\n"
 	    "  -o, --output FORMAT           table, wide, json or yaml\n"
+	    "      --no-pager                never show it through $PAGER\n"
 	    "  -h, --help                    of eipctl or of a command\n"
 	    "  -V, --version\n");
 }

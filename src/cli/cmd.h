@@ -25,6 +25,23 @@ enum cmd_arg_kind {
 	CMD_ARG_SERVICE, /* NAMESPACE/NAME: parameters namespace and name */
 };
 
+/* What the shell offers for an argument or the value of an option. */
+enum names {
+	NAMES_NONE,
+	NAMES_SERVICE, /* NAMESPACE/NAME */
+	NAMES_SERVICE_NAME,
+	NAMES_NAMESPACE,
+	NAMES_CLUSTER,
+	NAMES_POOL,
+	NAMES_NODE,
+	NAMES_PEER,
+	NAMES_ADDRESS,
+	NAMES_SUBJECT, /* NAMESPACE/NAME or an address */
+	NAMES_FORMAT,
+	NAMES_SHELL,
+	NAMES__COUNT,
+};
+
 enum {
 	CMD_OPT_NAMESPACE = 1,
 	CMD_OPT_PEER = 2,
@@ -40,17 +57,22 @@ enum {
 typedef int cmd_show_fn(const json_t *answer, const struct look *look,
     struct str *out);
 
+/* `arg` NULL: none was given; NULL: it is not known. */
+typedef const char *cmd_text_fn(const char *arg);
+
 struct cmd {
 	const char *name; /* one word or two */
 	const char *alias; /* another second word, NULL: none */
 	const char *synopsis;
 	const char *help; /* one line */
 	const char *path; /* NULL: the daemon is not asked */
+	cmd_text_fn *text; /* where it is not: what is printed */
 	bool is_verb; /* POST */
 	struct {
 		enum cmd_arg_kind kind;
 		const char *param;
 		bool is_optional;
+		enum names names;
 	} args[CMD_ARGS_MAX];
 	unsigned int options;
 	cmd_show_fn *show; /* NULL: "done" */

@@ -10,61 +10,8 @@
 #include "base/attr.h"
 #include "base/mem.h"
 #include "cli/client.h"
+#include "cli/option.h"
 #include "cli/run.h"
-
-enum option_kind {
-	OPTION_SOCKET,
-	OPTION_OUTPUT,
-	OPTION_NAMESPACE,
-	OPTION_PEER,
-	OPTION_CLUSTER,
-	OPTION_UNDO,
-	OPTION_HELP,
-	OPTION_VERSION,
-};
-
-static const struct option {
-	const char *name;
-	const char *letter; /* NULL: none */
-	enum option_kind kind;
-	bool has_value;
-	unsigned int flag; /* of the command; 0: goes with any */
-} options[] = {
-	{ "--socket", NULL, OPTION_SOCKET, true, 0 },
-	{ "--output", "-o", OPTION_OUTPUT, true, 0 },
-	{ "--namespace", "-n", OPTION_NAMESPACE, true, CMD_OPT_NAMESPACE },
-	{ "--peer", NULL, OPTION_PEER, true, CMD_OPT_PEER },
-	{ "--cluster", NULL, OPTION_CLUSTER, true, CMD_OPT_CLUSTER },
-	{ "--undo", NULL, OPTION_UNDO, false, CMD_OPT_UNDO },
-	{ "--help", "-h", OPTION_HELP, false, 0 },
-	{ "--version", "-V", OPTION_VERSION, false, 0 },
-};
-
-/* "--name", "--name=value", "-l" or "-lvalue"; `*value` points behind it when
- * it is in the same word, else it is NULL. */
-static const struct option *
-find_option(const char *word, const char **value)
-{
-	size_t name_b = strcspn(word, "=");
-
-	*value = NULL;
-	for (size_t i = 0; i < ARRAY_LEN(options); i++) {
-		const struct option *o = &options[i];
-
-		if (strlen(o->name) == name_b &&
-		    memcmp(o->name, word, name_b) == 0) {
-			if (word[name_b])
-				*value = word + name_b + 1;
-			return o;
-		}
-		if (o->letter && word[1] != '-' && word[1] == o->letter[1]) {
-			if (word[2])
-				*value = word + 2;
-			return o;
-		}
-	}
-	return NULL;
-}
 
 static int
 set_output(struct call *call, const char *value, struct err *err)
@@ -108,6 +55,9 @@ set_option(struct call *call, const struct option *o, const char *value,
 	case OPTION_UNDO:
 		call->is_undo = true;
 		return 0;
+	case OPTION_NO_PAGER:
+		call->no_pager = true;
+		return 0;
 	case OPTION_HELP:
 		call->wants_help = true;
 		return 0;
@@ -141,7 +91,7 @@ take_words(int argc, char **argv, struct call *call, unsigned int *used,
 			call->words[call->n_words++] = argv[i];
 			continue;
 		}
-		o = find_option(argv[i], &value);
+		o = option_find(argv[i], &value);
 		if (!o || (value && !o->has_value))
 			return err_set(err, -EINVAL, "unknown option %s",
 			    argv[i]);

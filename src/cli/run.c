@@ -8,7 +8,8 @@
 #include <unistd.h>
 
 #include "cli/client.h"
-#include "cli/manifests.h"
+#include "cli/complete.h"
+#include "cli/pager.h"
 #include "cli/yaml.h"
 
 static int
@@ -20,11 +21,12 @@ usage(const struct err *err)
 
 /* A full disk or a closed pipe must not look like success. */
 static int
-print(const struct str *text, int code)
+print(const struct call *call, const struct str *text, int code)
 {
-	fwrite(str_get(text), 1, text->n, stdout);
-	if (fflush(stdout) != 0 || ferror(stdout)) {
-		fprintf(stderr, "eipctl: cannot write: %s\n", strerror(errno));
+	int rc = pager_print(text, !call->no_pager);
+
+	if (rc < 0) {
+		fprintf(stderr, "eipctl: cannot write: %s\n", strerror(-rc));
 		return EXIT_REFUSED;
 	}
 	return code;
@@ -124,20 +126,46 @@ ask(const struct call *call, const struct str *path, const struct str *body)
 		code = show_refusal(status, &answer);
 	if (*err.text)
 		fprintf(stderr, "eipctl: %s\n", err.text);
-	code = print(&out, code);
+	code = print(call, &out, code);
 	str_fini(&answer);
 	str_fini(&out);
 	return code;
 }
 
 static int
-print_text(const char *text)
+print_text(const struct call *call, const char *text)
 {
 	struct str out = { 0 };
 	int code;
 
 	str_add(&out, text);
-	code = print(&out, EXIT_DONE);
+	code = print(call, &out, EXIT_DONE);
+	str_fini(&out);
+	return code;
+}
+
+static int
+print_local(const struct call *call)
+{
+	const char *text =
+	    call->cmd->text(call->n_words ? call->words[0] : NULL);
+	struct err err;
+
+	if (text)
+		return print_text(call, text);
+	err_set(&err, -EINVAL, "%s %s: %s", call->cmd->name, call->words[0],
+	    call->cmd->synopsis);
+	return usage(&err);
+}
+
+static int
+complete(char *const *words, size_t n)
+{
+	struct str out = { 0 };
+	int code;
+
+	complete_words(words, n, client_ask, &out);
+	code = pager_print(&out, false) < 0 ? EXIT_REFUSED : EXIT_DONE;
 	str_fini(&out);
 	return code;
 }
@@ -152,20 +180,22 @@ run(int argc, char **argv)
 	struct str help = { 0 };
 	int code;
 
+	if (argc > 1 && strcmp(argv[1], "__complete") == 0)
+		return complete(argv + 2, (size_t)argc - 2);
 	if (run_parse(argc, argv, &call, &err) < 0)
 		return usage(&err);
 	if (call.wants_version)
-		return print_text("eipctl " PACKAGE_VERSION "\n");
+		return print_text(&call, "eipctl " PACKAGE_VERSION "\n");
 	if (call.wants_help) {
 		cmd_help(call.cmd, call.n_words ? call.words[0] : NULL, &help);
-		code = print(&help, EXIT_DONE);
+		code = print(&call, &help, EXIT_DONE);
 		str_fini(&help);
 		return code;
 	}
 	if (run_request(&call, &path, &body, &err) < 0)
 		code = usage(&err);
 	else if (!call.cmd->path)
-		code = print_text(eipd_manifests);
+		code = print_local(&call);
 	else
 		code = ask(&call, &path, &body);
 	str_fini(&path);

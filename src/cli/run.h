@@ -29,6 +29,7 @@ struct call {
 	const char *peer;
 	const char *cluster;
 	bool is_undo;
+	bool no_pager;
 	bool wants_help;
 	bool wants_version;
 	char *words[RUN_WORDS_MAX]; /* what is left are the arguments */

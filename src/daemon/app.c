@@ -72,9 +72,32 @@ start_speaker(struct app *app)
 	bgp_speaker_start(app->speaker);
 }
 
+bool
+app_is_unconfigured(const struct app *app)
+{
+	return !app->kube && world_count(app->world, OBJECT_EIP) == 0 &&
+	    world_count(app->world, OBJECT_SERVICE) == 0;
+}
+
+/* For systemctl status and the log: what keeps eipd from serving. */
+static void
+tell_status(struct app *app)
+{
+	const char *text = app_waiting_for(app);
+
+	if (!*text)
+		text = app_is_unconfigured(app) ? APP_UNCONFIGURED : "serving";
+	if (app->told_status && strcmp(app->told_status, text) == 0)
+		return;
+	app->told_status = text;
+	notify_status(app->notify, text);
+	log_info("eipd: %s", text);
+}
+
 void
 app_progress(struct app *app)
 {
+	tell_status(app);
 	if (*app_waiting_for(app))
 		return;
 	if (reconcile_is_idle(app) || app->is_withdrawn)

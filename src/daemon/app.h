@@ -93,6 +93,7 @@ struct app {
 	bool is_withdrawn; /* eipctl withdraw-all */
 	bool is_removal_due; /* of table and routes, with it */
 	bool is_ready_notified;
+	const char *told_status; /* to systemd; NULL: nothing yet */
 	mono_t settle_until; /* first probes are waited for until then */
 	mono_t await_until; /* 0: see settle_await_cluster() */
 	wall_t next_expiry; /* of a lease; 0: to be found out */
@@ -124,6 +125,11 @@ ATTR_NODISCARD int app_reload(struct app *app, struct err *err);
 void app_progress(struct app *app);
 /* "" once the first sync is done, else what is waited for. */
 const char *app_waiting_for(const struct app *app);
+/* As installed: no cluster, and neither pools nor Services in files. */
+#define APP_UNCONFIGURED                                                       \
+	"nothing to serve yet: eipd.conf names no cluster, and no object "     \
+	"file has a pool or a Service"
+bool app_is_unconfigured(const struct app *app);
 
 struct plan_input app_plan_input(const struct app *app);
 /* `conf` part of the above, for the offline plan too. */

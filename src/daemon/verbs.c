@@ -164,6 +164,10 @@ app_each_problem(void *arg, void (*fn)(void *fn_arg, const struct problem *p),
 	const char *text;
 
 	problems_each(app->problems, fn, fn_arg);
+	if (app_is_unconfigured(app))
+		emit(&sink, SEVERITY_WARNING, "eipd.conf", APP_UNCONFIGURED,
+		    "set cluster.kubeconfig, or write objects; see "
+		    "eipd.conf(5)");
 	if (*files_problem(app->files))
 		emit(&sink, SEVERITY_ERROR, app->conf.objects,
 		    files_problem(app->files),

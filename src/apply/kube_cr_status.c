@@ -259,8 +259,10 @@ describe(struct entry *e, const struct kube_reply *reply)
 		str_add(&text,
 		    "you must be logged in to the server (Unauthorized): check the kubeconfig's credentials");
 	else
-		str_printf(&text, "the server answered %ld: %.300s",
-		    reply->status, reply->body);
+		str_printf(&text, "the server answered %ld: %.*s",
+		    reply->status,
+		    (int)MIN(strcspn(reply->body, "\r\n"), (size_t)300),
+		    reply->body);
 	set_problem(e, text.s);
 	str_fini(&text);
 }

@@ -345,8 +345,10 @@ describe(struct entry *e, const struct kube_reply *reply)
 		str_printf(&text,
 		    "you must be logged in to the server (Unauthorized): check the kubeconfig's credentials");
 	else
-		str_printf(&text, "the server answered %ld: %.300s",
-		    reply->status, reply->body);
+		str_printf(&text, "the server answered %ld: %.*s",
+		    reply->status,
+		    (int)MIN(strcspn(reply->body, "\r\n"), (size_t)300),
+		    reply->body);
 	set_problem(e, text.s);
 	log_problem(e);
 	str_fini(&text);
@@ -616,6 +618,23 @@ kube_status_forget(struct kube_status_writer *w, const char *ns,
 	}
 	e->is_dead = true;
 	vec_push(&w->dead, e);
+}
+
+void
+kube_status_retry(struct kube_status_writer *w)
+{
+	w->paused_until = 0;
+	for (size_t i = 0; i < w->entries.n; i++) {
+		struct entry *e = w->entries.v[i];
+
+		if (!e->problem)
+			continue;
+		e->due = 0;
+		e->backoff_us = 0;
+		e->is_stuck = false;
+		evaluate(e);
+	}
+	pump(w);
 }
 
 bool

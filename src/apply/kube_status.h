@@ -33,6 +33,8 @@ void kube_status_want(struct kube_status_writer *writer,
 /* No longer ours, or gone: whatever is queued is dropped. */
 void kube_status_forget(struct kube_status_writer *writer, const char *ns,
     const char *name);
+/* Whoever waits after a failure waits no longer. */
+void kube_status_retry(struct kube_status_writer *writer);
 /* The last write is confirmed and equals what is wanted. */
 bool kube_status_is_written(const struct kube_status_writer *writer,
     const char *ns, const char *name);

@@ -518,6 +518,7 @@ app_reload(struct app *app, struct err *err)
 		start_cluster(app);
 	} else if (app->kube) {
 		kube_reload(app->kube);
+		kube_status_retry(app->writer);
 	}
 	if (strcmp(old.objects, conf.objects) != 0) {
 		files_free(app->files);

@@ -18,7 +18,9 @@
 #include "base/str.h"
 
 enum {
-	KUBE_SPLIT_ITEM_MAX_B = 16 << 20,
+	/* etcd takes 1.5 MiB, the API server's requests have 3 MiB; parsing
+	 * holds up the loop. */
+	KUBE_SPLIT_ITEM_MAX_B = 4 << 20,
 	KUBE_SPLIT_HEAD_B = 64 << 10, /* kept of an item above that */
 	KUBE_SPLIT_DEPTH = 128,
 	KUBE_SPLIT_KEYS = 5, /* levels whose keys are looked at */

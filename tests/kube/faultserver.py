@@ -44,7 +44,7 @@ class Exchange:
         self.verb = verb
         self.resource = resource
         self.body = body
-        self.n = 0  # of the answers that this fault has given before
+        self.n = 0  # how often the fault was met before
 
     # What the API server says.
 
@@ -128,8 +128,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         pass
 
     def handle_any(self):
-        m = re.match(r"/apis?/(?:[^/]+/)?[^/]+/(?:namespaces/[^/]+/)?([^/?]+)",
-                     self.path)
+        m = re.match(r"/(?:api|apis/[^/]+)/[^/]+/(?:namespaces/[^/]+/)?"
+                     r"([^/?]+)", self.path)
         resource = m.group(1) if m else self.path
         verb = VERBS.get(self.command, "watch" if "watch=1" in self.path
                          else "list")

@@ -2,12 +2,15 @@
 """An API server that misbehaves: what is served stays as it is, nothing is
 written, the user is told, and it goes on as soon as the server does."""
 import contextlib
+import http.client
 import json
+import os
 import time
 
 import pytest
 
 from faultserver import Cut, FaultServer, status
+from kubelab import MANIFESTS
 from lab import Eipd, NftMonitor, Stream, wait_for
 import objects
 from test_kube_cr_status import fetch
@@ -16,6 +19,11 @@ from test_kube_spine import CONF, delete, ingress, service
 from traffic import Hammer
 
 RECOVERY_S = 12  # the longest pause between two attempts, and some
+
+
+def token_of(net):
+    return net.kube.kubectl("create", "token", "eipd", "-n", "eipd-system",
+                            "--duration=24h")
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +35,9 @@ def server(net):
 
 @pytest.fixture(scope="module")
 def eipd(net, server):
-    e = Eipd(net, conf=CONF.replace("KUBECONFIG", server.kubeconfig()))
+    net.write("token", token_of(net))
+    path = server.kubeconfig(tokenFile=net.path("token"))
+    e = Eipd(net, conf=CONF.replace("KUBECONFIG", path))
     net.kube.apply(
         objects.eip("v4", "198.51.100.10-198.51.100.59", default=True),
         objects.bgp_conf(), objects.bgp_peer())
@@ -55,6 +65,21 @@ def clean(net, eipd, server):
 
 def cluster_of(eipd):
     return eipd.json("/v1/status")["clusters"][0]
+
+
+def metric(eipd, name, resource):
+    line = f'{name}{{resource="{resource}"}} '
+    return [int(float(x[len(line):])) for x in
+            eipd.get("/metrics")[1].splitlines() if x.startswith(line)][0]
+
+
+def events(eipd, resource):
+    return metric(eipd, "eipd_kube_watch_events_total", resource)
+
+
+def restarts(eipd):
+    return [metric(eipd, "eipd_kube_watch_restarts_total", r)
+            for r in RESOURCES]
 
 
 def nudge(net, text):
@@ -218,3 +243,278 @@ def test_watch(net, eipd, server, web, fault, text, words):
             assert len(server.seen("list", "services", at)) < 5
     # The rest was not touched by it.
     assert cluster_of(eipd)["staleSeconds"] == 0
+
+
+# Answers to a list
+
+
+def once(fault):
+    return lambda x: x.forward() if x.n else fault(x)
+
+
+def empty(x):
+    answer = json.loads(x.ask().read())
+    answer["items"] = []
+    x.reply(200, answer)
+
+
+def outdated(x):
+    answer = json.loads(x.ask().read())
+    answer["items"] = []
+    answer["metadata"]["resourceVersion"] = "3"
+    x.reply(200, answer)
+
+
+def cut_list(x):
+    body = x.ask().read()
+    x.begin()
+    x.send(body[:body.index(b'"spec"')])
+    raise Cut
+
+
+def no_list(x):
+    x.reply(200, {})
+
+
+@pytest.mark.parametrize("fault, words", [
+    (busy, ("429", "Too many requests")), (bad_gateway, ("502",)),
+    (login_page, ("no Kubernetes list",)), (no_list, ("no Kubernetes list",)),
+    (cut_list, ("10.92.0.20:7443",)), (gone_status, ())],
+    ids=["429", "502", "html", "braces", "cut", "410"])
+def test_list(net, eipd, server, web, fault, words):
+    with calm(net, eipd, server, web):
+        server.fault("list", "services", fault)
+        server.fault("watch", "services", once(gone_event))
+        server.cut("watch", "services")
+        if words:
+            problem(eipd, "API server", *words)
+        server.wait_given("list", "services", 2)
+
+
+RESOURCES = ("services", "endpointslices", "nodes", "namespaces", "eips",
+             "bgpconfs", "bgppeers")
+
+
+@pytest.mark.parametrize("fault", [empty, outdated],
+                         ids=["empty", "outdated"])
+def test_list_that_is_wrong_once(net, eipd, server, web, fault):
+    with calm(net, eipd, server, web):
+        for r in RESOURCES:
+            server.fault("list", r, once(fault))
+            server.fault("watch", r, once(gone_event))
+        server.cut()
+        for r in RESOURCES:
+            server.wait_given("list", r, 2)
+
+
+def test_start_with_empty_lists(net, eipd, server, web):
+    with calm(net, eipd, server, web):
+        eipd.stop()
+        for r in RESOURCES:
+            server.fault("list", r, once(empty))
+        eipd.start()
+        wait_for("session", lambda: net.session() == "Established")
+        eipd.wait_state("default", "web", "announced")
+
+
+# Large events
+
+
+def large(size_b):
+    """Events of web carry an annotation of that size."""
+    def fault(x):
+        for line in x.lines():
+            e = json.loads(line)
+            if e["object"]["metadata"]["name"] == "web":
+                e["object"]["metadata"]["annotations"]["large"] = "x" * size_b
+            x.send(json.dumps(e).encode() + b"\n")
+    return fault
+
+
+@pytest.mark.parametrize("size_b, words", [
+    (3 << 20, ()), (16 << 20, ("default/web", "larger than 4 MiB"))],
+    ids=["below", "above"])
+def test_large_event(net, eipd, server, web, size_b, words):
+    with calm(net, eipd, server, web):
+        server.fault("watch", "services", large(size_b))
+        server.cut("watch", "services")
+        server.wait_given("watch", "services")
+        seen = events(eipd, "services")
+        nudge(net, f"large {size_b}")
+        wait_for("the event", lambda: events(eipd, "services") > seen)
+        if words:
+            problem(eipd, *words)
+        # Sanitized and on a busy machine; 50 ms elsewhere.
+        assert eipd.json("/v1/status")["loop"]["maxStallMs"] < 800
+        nudge(net, "small again")
+        server.clear()
+        server.cut("watch", "services")
+        nudge(net, "smaller")
+
+
+# Status writes
+
+
+def conflict(x):
+    x.reply(409, status(409, "Conflict", "the object has been modified"))
+
+
+@pytest.mark.parametrize("fault, words", [
+    (busy, "429"), (bad_gateway, "502"), (login_page, ""),
+    (hang_up, "10.92.0.20:7443")], ids=["429", "502", "html", "hang-up"])
+def test_status_write(net, eipd, server, web, fault, words):
+    """Served meanwhile, and the status follows."""
+    at = len(server.log)
+    server.fault("patch", "services", fault)
+    net.kube.apply(service("next"))
+    address, = eipd.wait_state("default", "next", "announced")["addresses"]
+    server.wait_given("patch", "services", 2)
+    assert net.get(address, 80)
+    assert route(net, address)
+    wait_for("told", lambda: words in
+             eipd.ctl("explain", "default/next")[1])
+    assert len(server.seen("patch", "services", at)) < 5
+    server.clear()
+    assert wait_for("status", lambda: ingress(net, "next"),
+                    RECOVERY_S) == [address]
+    assert ingress(net, "web") == [web]
+
+
+# Credentials and rights
+
+
+def is_refused(server, token):
+    c = http.client.HTTPSConnection("api")
+    c.sock = server.connect()
+    with contextlib.closing(c):
+        c.request("GET", "/api/v1/services?limit=1",
+                  headers={"Authorization": "Bearer " + token.strip()})
+        return c.getresponse().status == 401
+
+
+def test_token_replaced(net, eipd, server, web):
+    """The account is made anew: what eipd has is worth nothing any more."""
+    with open(net.path("token")) as f:
+        old = f.read()
+    with calm(net, eipd, server, web):
+        for verb in "delete", "create":
+            net.kube.kubectl(verb, "serviceaccount", "eipd", "-n",
+                             "eipd-system")
+        # The API server remembers a good token for 10 s.
+        wait_for("the old one is refused", lambda: is_refused(server, old))
+        server.cut()
+        problem(eipd, "API server", "Unauthorized")
+        net.write("token", token_of(net))
+
+
+@pytest.fixture
+def role(net):
+    """Changes the verbs of a resource; all is well again afterwards."""
+    def change(verb, resource, how):
+        text = net.kube.kubectl("get", "clusterrole", "eipd", "-o", "json")
+        the_role = json.loads(text)
+        for rule in the_role["rules"]:
+            if resource in rule["resources"]:
+                getattr(rule["verbs"], how)(verb)
+                rule["verbs"] = rule["verbs"] or ["get"]
+        net.kube.kubectl("replace", "-f", "-", stdin=json.dumps(the_role))
+        resource, _, sub = resource.partition("/")
+        sub = ["--subresource=" + sub] if sub else []
+
+        def is_known():
+            try:
+                net.kube.kubectl(
+                    "auth", "can-i", verb, resource, "-A", *sub,
+                    "--as=system:serviceaccount:eipd-system:eipd")
+            except RuntimeError:
+                return how == "remove"
+            return how == "append"
+        wait_for("known to the authorizer", is_known)
+    yield change
+    with open(MANIFESTS) as f:
+        net.kube.kubectl("apply", "-f", "-", stdin=f.read())
+
+
+def test_right_lost_and_regained(net, eipd, server, web, role):
+    with calm(net, eipd, server, web):
+        role("watch", "services", "remove")
+        server.cut("watch", "services")
+        p = problem(eipd, "API server", "cannot watch services")
+        assert "eipctl manifests" in p["text"] + p["remedy"]
+        role("watch", "services", "append")
+        assert eipd.ctl("reload")[0] == 0
+
+
+def test_right_to_write_lost_and_regained(net, eipd, server, web, role):
+    at = len(server.log)
+    role("patch", "services/status", "remove")
+    net.kube.apply(service("next"))
+    address, = eipd.wait_state("default", "next", "announced")["addresses"]
+    wait_for("told", lambda: "cannot patch services/status" in
+             eipd.ctl("explain", "default/next")[1])
+    assert len(server.seen("patch", "services", at)) < 3
+    role("patch", "services/status", "append")
+    assert eipd.ctl("reload")[0] == 0
+    assert wait_for("status", lambda: ingress(net, "next"),
+                    RECOVERY_S) == [address]
+
+
+def test_client_certificate_replaced(net, eipd, server, web):
+    def issue(name):
+        net.kube._sign(name, "/CN=eipd-by-certificate",
+                       "extendedKeyUsage=clientAuth")
+        return [(net.kube.dir / "pki" / f"{name}.{end}").read_text()
+                for end in ("crt", "key")]
+    old, new = issue("first"), issue("second")
+    net.kube.kubectl("create", "clusterrolebinding", "by-certificate",
+                     "--clusterrole=eipd", "--user=eipd-by-certificate")
+    crt, key = (net.write(f"eipd.{end}", text)
+                for end, text in zip(("crt", "key"), old))
+    with open(net.kubeconfig) as f:
+        config = json.load(f)
+    config["users"][0]["user"] = {"client-certificate": crt,
+                                  "client-key": key}
+    before = CONF.replace("KUBECONFIG", net.path("proxy.kubeconfig"))
+    with calm(net, eipd, server, web):
+        eipd.set_conf(CONF.replace("KUBECONFIG", net.write(
+            "by-certificate.kubeconfig", json.dumps(config))))
+        try:
+            assert eipd.ctl("reload")[0] == 0
+            wait_for("connected", lambda: cluster_of(eipd)["connected"])
+            lists = restarts(eipd)
+            # The key first: for a moment the two do not belong together.
+            net.write("eipd.key", new[1])
+            eipd.ctl("reload")
+            p = problem(eipd, "API server", "key")
+            assert "\n" not in p["text"]
+            net.write("eipd.crt", new[0])
+            assert eipd.ctl("reload")[0] == 0
+            wait_for("connected", lambda: cluster_of(eipd)["connected"])
+            wait_for("no complaint", lambda: not [
+                p for p in eipd.problems() if "key" in p["text"]])
+            seen = events(eipd, "services")
+            nudge(net, "with the new one")
+            wait_for("news", lambda: events(eipd, "services") > seen)
+            assert restarts(eipd) == lists
+        finally:
+            eipd.set_conf(before)
+            assert eipd.ctl("reload")[0] == 0
+
+
+# Silence
+
+
+@pytest.mark.skipif(not os.environ.get("EIPD_FULL"),
+                    reason="takes 3 minutes; scripts/check --full")
+def test_silence(net, eipd, server, web):
+    """A watch that is open and says nothing, not even a bookmark."""
+    def silent(x):
+        x.begin()
+        for _ in x.lines():
+            pass
+    with calm(net, eipd, server, web):
+        server.fault("watch", "services", once(silent))
+        server.cut("watch", "services")
+        server.wait_given("watch", "services")
+        net.kube.apply(service("quiet"))
+        wait_for("seen at last", lambda: ingress(net, "quiet"), 170)

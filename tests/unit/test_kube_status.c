@@ -266,9 +266,13 @@ test_failures(void **state)
 		answer(statuses[i], "{\"message\":\"no\"}");
 		assert_false(is_written());
 		assert_int_equal(fx->n, 0); /* not at once */
-		if (statuses[i] != 404)
-			assert_true(
-			    *kube_status_problem(fx->writer, "ns", "web"));
+		if (statuses[i] == 404)
+			continue;
+		assert_true(*kube_status_problem(fx->writer, "ns", "web"));
+		kube_status_retry(fx->writer);
+		assert_int_equal(fx->n, 1);
+		answer(200, "{}");
+		assert_true(is_written());
 	}
 }
 

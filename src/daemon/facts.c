@@ -51,6 +51,15 @@ facts_refresh_probes(struct app *app)
 		refresh_probe(app, (const struct node *)o);
 }
 
+/* Any Service may use any node.  Until a cluster is ready nothing of it leaves
+ * the list of dirty ones: 5,000 nodes need not put 10,000 Services there. */
+static void
+dirty_users_of_nodes(struct app *app, const char *cluster)
+{
+	if (reconcile_is_cluster_ready(app, cluster))
+		reconcile_dirty_cluster(app, cluster);
+}
+
 /* What the change of one object makes worth another look. */
 static void
 mark_dirty(struct app *app, const struct object *o)
@@ -64,7 +73,7 @@ mark_dirty(struct app *app, const struct object *o)
 		    ((const struct slice *)o)->service);
 		return;
 	case OBJECT_NODE:
-		reconcile_dirty_cluster(app, o->cluster);
+		dirty_users_of_nodes(app, o->cluster);
 		return;
 	case OBJECT_NAMESPACE:
 		reconcile_wake_waiting(app);
@@ -362,7 +371,6 @@ facts_on_probe(void *arg, const char *cluster, const char *node,
 	log_notice("probe %s: %s%s%s", node, probe_state_name(state),
 	    *status.error ? " error=" : "", status.error);
 	world_set_probe(app->world, cluster, node, state);
-	reconcile_dirty_cluster(app, cluster);
-	settle_check(app);
+	dirty_users_of_nodes(app, cluster);
 	reconcile_kick(app);
 }

@@ -25,9 +25,12 @@
 #include "sys/log.h"
 #include "sys/loop.h"
 
-/* A pass is one database and one kernel transaction; this bounds both. */
+/* A pass is one database and one kernel transaction; this bounds both.  Elements
+ * of the kernel are estimated; 1,000 take about half a millisecond. */
 enum {
-	BATCH = 200,
+	BATCH = 100,
+	BATCH_ELEMENTS = 6000,
+	BACKEND_ELEMENTS = 16,
 	RETRY_MS = 1000,
 	PLAN_SLICE_MS = 4
 };
@@ -224,7 +227,18 @@ waits_for_cluster(const struct pass *p, const struct item *it)
 	    !it->service->n_wanted && !is_all_adopted(it->decision);
 }
 
-static void
+static size_t
+n_elements(const struct decision *d)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; d && i < d->n_frontends; i++)
+		n += d->frontends[i].n_backends * BACKEND_ELEMENTS;
+	return n;
+}
+
+/* Returns what it counts of the pass. */
+static size_t
 plan_item(struct pass *p, struct record *record)
 {
 	struct item it = { .record = record };
@@ -235,7 +249,7 @@ plan_item(struct pass *p, struct record *record)
 	    OBJECT_SERVICE, record->cluster, record->ns, record->name);
 	if (!it.service && record->is_programmed &&
 	    facts_is_refused(p->app, record->cluster, record->key))
-		return;
+		return 1;
 	if (it.service)
 		it.decision = plan_service(&p->in, it.service);
 	if (it.decision && !it.decision->is_ours) {
@@ -256,6 +270,7 @@ plan_item(struct pass *p, struct record *record)
 	}
 	vec_fini(&ops);
 	vec_push(&p->items, it);
+	return 1 + n_elements(it.decision);
 }
 
 /* By turn, so that nobody is given by chance what another one shows or asks
@@ -280,6 +295,7 @@ take_dirty(struct pass *p)
 	struct records *records = app->records;
 	mono_t until = clock_mono() + PLAN_SLICE_MS * MONO_MS;
 	VEC(struct record *) batch = { 0 };
+	size_t n = 0;
 
 	for (int turn = 0; turn < TURN__COUNT; turn++) {
 		size_t kept = 0;
@@ -297,10 +313,11 @@ take_dirty(struct pass *p)
 	}
 	vec_sort(&batch, dirty_order);
 	for (size_t i = 0; i < batch.n; i++) {
-		if (p->items.n && clock_mono() > until)
+		if (n > BATCH_ELEMENTS || (n > 0 && clock_mono() > until)) {
 			vec_push(&records->dirty, batch.v[i]);
-		else
-			plan_item(p, batch.v[i]);
+			continue;
+		}
+		n += plan_item(p, batch.v[i]);
 	}
 	vec_fini(&batch);
 }

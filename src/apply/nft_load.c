@@ -124,6 +124,38 @@ on_element(void *arg, const struct ruleset_op *op)
 	nft_sum_apply(nft_sums_get(nft->sums, op), op);
 }
 
+static void
+on_derived(void *arg, const struct ruleset_op *op)
+{
+	struct nft *nft = arg;
+
+	nft_sum_apply(nft_sums_get(nft->sums, op), op);
+}
+
+/* At the start, when time counts, slots are taken for what they should be if
+ * the kernel has as many; then they are verified with the other elements. */
+static bool
+derive_slots(struct nft *nft, struct nft_shape *shape,
+    const struct ruleset_op *like)
+{
+	const struct nft_set_shape *set;
+	char name[NFT_NAME_B];
+
+	if (nft->is_loaded || like->set != RULESET_SET_SLOTS)
+		return false;
+	nft_table_set_name(like->set, like->family, like->class, like->shard,
+	    name);
+	set = nft_shape_set(shape, name);
+	if (!set || set->count < 0 ||
+	    (size_t)set->count !=
+		ruleset_load_count_slots(nft->rs, like->class, like->shard))
+		return false;
+	ruleset_load_derive_slots(nft->rs, like->class, like->shard, on_derived,
+	    nft);
+	nft->is_verifying = true;
+	return true;
+}
+
 static int
 load_elements(struct nft *nft, struct nft_shape *shape)
 {
@@ -152,7 +184,8 @@ load_elements(struct nft *nft, struct nft_shape *shape)
 			struct ruleset_op like = sum->like;
 			int rc;
 
-			if (like.set != order[i])
+			if (like.set != order[i] ||
+			    derive_slots(nft, shape, &like))
 				continue;
 			rc = nft_read_elements(nft->nl, &like, on_element, nft);
 			if (rc < 0)

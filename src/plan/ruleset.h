@@ -152,6 +152,13 @@ void ruleset_load_shard(struct ruleset *rs, unsigned int class,
     unsigned int shard);
 /* False: it belongs to no Service. */
 bool ruleset_load_element(struct ruleset *rs, const struct ruleset_op *op);
+/* Slots are by far the most elements, and follow from the backends: how many
+ * the frontends of the shard have (SIZE_MAX: that cannot be said), and in
+ * place of reading them each as it should be. */
+size_t ruleset_load_count_slots(const struct ruleset *rs, unsigned int class,
+    unsigned int shard);
+void ruleset_load_derive_slots(struct ruleset *rs, unsigned int class,
+    unsigned int shard, ruleset_op_fn fn, void *arg);
 void ruleset_load_end(struct ruleset *rs);
 /* In place of the end: what was read is forgotten, what is wanted is not. */
 void ruleset_load_abort(struct ruleset *rs);

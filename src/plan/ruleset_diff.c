@@ -98,8 +98,8 @@ op_backend(const struct rs_frontend *fe, const struct rs_state *state,
 	return op;
 }
 
-static struct ruleset_op
-op_slot(const struct rs_state *state, uint32_t slot, bool is_delete)
+struct ruleset_op
+rs_op_slot(const struct rs_state *state, uint32_t slot, bool is_delete)
 {
 	struct ruleset_op op = { .set = RULESET_SET_SLOTS,
 		.is_delete = is_delete,
@@ -130,7 +130,7 @@ emit_slots(const struct emit *emit, const struct rs_state *a,
 		if (a->slots[slot] == SLOTS_NO_BACKEND ||
 		    (is_same && a->slots[slot] == b->slots[slot]))
 			continue;
-		op = op_slot(a, slot, is_delete);
+		op = rs_op_slot(a, slot, is_delete);
 		emit->fn(emit->arg, &op);
 	}
 }

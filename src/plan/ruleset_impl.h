@@ -166,4 +166,8 @@ void rs_uncount(struct ruleset *rs, struct rs_state *state);
 uint32_t rs_service_mark(const struct rs_state *state);
 uint32_t rs_backend_id(const struct rs_state *state, unsigned int index);
 
+/* ruleset_diff.c */
+struct ruleset_op rs_op_slot(const struct rs_state *state, uint32_t slot,
+    bool is_delete);
+
 #endif

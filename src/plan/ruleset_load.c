@@ -337,14 +337,82 @@ cmp_loaded(const void *va, const void *vb)
 }
 
 static void
+sort_backends(struct rs_state *have)
+{
+	if (have->n_backends > 1)
+		qsort(have->backends, have->n_backends, sizeof(*have->backends),
+		    cmp_loaded);
+}
+
+/* The frontend of this number of the shard, if it has slots of the class. */
+static struct rs_frontend *
+slotted(const struct ruleset *rs, unsigned int class, unsigned int shard,
+    unsigned int i)
+{
+	struct rs_frontend *fe =
+	    by_number(rs, shard * RULESET_SHARD_NUMBERS + i);
+	struct rs_state *have = fe ? fe->have : NULL;
+
+	return have && have->class == class && have->n_backends > 0 ? fe : NULL;
+}
+
+size_t
+ruleset_load_count_slots(const struct ruleset *rs, unsigned int class,
+    unsigned int shard)
+{
+	size_t n_slots = slots_count(class);
+	size_t n = 0;
+
+	for (unsigned int i = 0; i < RULESET_SHARD_NUMBERS; i++) {
+		const struct rs_frontend *fe = slotted(rs, class, shard, i);
+
+		if (fe && fe->have->n_backends > n_slots)
+			return SIZE_MAX;
+		if (fe)
+			n += n_slots;
+	}
+	return n;
+}
+
+void
+ruleset_load_derive_slots(struct ruleset *rs, unsigned int class,
+    unsigned int shard, ruleset_op_fn fn, void *arg)
+{
+	struct slots_backend backends[SLOTS_BACKENDS_MAX];
+	size_t n_slots = slots_count(class);
+
+	for (unsigned int i = 0; i < RULESET_SHARD_NUMBERS; i++) {
+		struct rs_frontend *fe = slotted(rs, class, shard, i);
+		struct rs_state *have;
+
+		if (!fe)
+			continue;
+		have = fe->have;
+		sort_backends(have);
+		for (size_t k = 0; k < have->n_backends; k++)
+			backends[k] = (struct slots_backend){
+				.addr = addr_from_bytes(fe->key.family,
+				    have->backends[k].addr),
+				.port = have->backends[k].port,
+				.weight = 1,
+				.index = have->backends[k].index
+			};
+		slots_fill(backends, have->n_backends, have->slots, n_slots);
+		for (uint32_t slot = 0; slot < n_slots; slot++) {
+			struct ruleset_op op = rs_op_slot(have, slot, false);
+
+			fn(arg, &op);
+		}
+	}
+}
+
+static void
 finish_frontend(struct ruleset *rs, struct rs_frontend *fe)
 {
 	struct rs_state *have = fe->have;
 
 	if (have) {
-		if (have->n_backends > 1)
-			qsort(have->backends, have->n_backends,
-			    sizeof(*have->backends), cmp_loaded);
+		sort_backends(have);
 		for (size_t i = 0; i < have->n_backends; i++)
 			have->next_index = (uint8_t)MAX(have->next_index,
 			    (have->backends[i].index + 1) % SLOTS_BACKENDS_MAX);

@@ -142,12 +142,49 @@ kernel_count(const struct kernel *kernel, enum ruleset_set set)
 	return n;
 }
 
-void
-kernel_load(const struct kernel *kernel, struct ruleset *rs)
+/* What is derived must be there, and nothing else. */
+struct derived {
+	const struct kernel *kernel;
+	size_t n;
+};
+
+static void
+on_derived(void *arg, const struct ruleset_op *op)
+{
+	struct derived *derived = arg;
+	const struct element *element;
+
+	assert_true(has(derived->kernel, op));
+	element = &derived->kernel->elements.v[place_of(derived->kernel, op)];
+	assert_memory_equal(element->op.data, op->data, op->data_len);
+	derived->n++;
+}
+
+static void
+derive_slots(const struct kernel *kernel, struct ruleset *rs)
+{
+	struct derived derived = { .kernel = kernel };
+	size_t n = 0;
+
+	for (unsigned int class = 0; class < SLOTS_CLASS__COUNT; class ++) {
+		for (unsigned int shard = 0; shard < 8; shard++) {
+			if (!kernel->shards[class][shard])
+				continue;
+			n += ruleset_load_count_slots(rs, class, shard);
+			ruleset_load_derive_slots(rs, class, shard, on_derived,
+			    &derived);
+		}
+	}
+	assert_int_equal(n, derived.n);
+	assert_int_equal(n, kernel_count(kernel, RULESET_SET_SLOTS));
+}
+
+static void
+load(const struct kernel *kernel, struct ruleset *rs, bool is_derived)
 {
 	static const enum ruleset_set order[] = { RULESET_SET_SVC,
-		RULESET_SET_EIP, RULESET_SET_SLOTS, RULESET_SET_DIRECT,
-		RULESET_SET_BACKENDS, RULESET_SET_ACCT, RULESET_SET_CONN,
+		RULESET_SET_EIP, RULESET_SET_DIRECT, RULESET_SET_BACKENDS,
+		RULESET_SET_SLOTS, RULESET_SET_ACCT, RULESET_SET_CONN,
 		RULESET_SET_COUNTER };
 
 	ruleset_load_begin(rs);
@@ -160,6 +197,10 @@ kernel_load(const struct kernel *kernel, struct ruleset *rs)
 	for (size_t i = 0; i < ARRAY_LEN(order); i++) {
 		const struct element *element;
 
+		if (is_derived && order[i] == RULESET_SET_SLOTS) {
+			derive_slots(kernel, rs);
+			continue;
+		}
 		VEC_FOREACH (element, &kernel->elements) {
 			struct ruleset_op op = op_of(element);
 
@@ -168,6 +209,18 @@ kernel_load(const struct kernel *kernel, struct ruleset *rs)
 		}
 	}
 	ruleset_load_end(rs);
+}
+
+void
+kernel_load(const struct kernel *kernel, struct ruleset *rs)
+{
+	load(kernel, rs, false);
+}
+
+void
+kernel_load_deriving(const struct kernel *kernel, struct ruleset *rs)
+{
+	load(kernel, rs, true);
 }
 
 struct kernel

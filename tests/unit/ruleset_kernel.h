@@ -29,6 +29,8 @@ struct kernel {
 void kernel_op(void *arg, const struct ruleset_op *op);
 size_t kernel_count(const struct kernel *kernel, enum ruleset_set set);
 void kernel_load(const struct kernel *kernel, struct ruleset *rs);
+/* The same with slots derived from the backends. */
+void kernel_load_deriving(const struct kernel *kernel, struct ruleset *rs);
 struct kernel kernel_copy(const struct kernel *kernel);
 bool kernel_eq(const struct kernel *a, const struct kernel *b);
 

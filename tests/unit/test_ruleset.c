@@ -386,6 +386,31 @@ test_restart(void **state)
 	ruleset_free(again);
 }
 
+/* Indexes as they came about, not in order of address: 1, 2, 3, 0. */
+static void
+test_derived_slots(void **state)
+{
+	struct fixture *fx = *state;
+	struct ruleset *again = ruleset_new();
+
+	stage(fx->rs, "c/n/a", 1, 6, 0xe);
+	stage(fx->rs, "c/n/b", 2, 17, 0xffff);
+	stage(fx->rs, "c/n/c", 3, 6, 1);
+	stage(fx->rs, "c/n/d", 4, 6, 0);
+	commit(fx->rs, &fx->kernel);
+	stage(fx->rs, "c/n/a", 1, 6, 0xf);
+	stage(fx->rs, "c/n/b", 2, 17, 0xfff7);
+	commit(fx->rs, &fx->kernel);
+	kernel_load_deriving(&fx->kernel, again);
+	assert_false(ruleset_is_dirty(again));
+	stage(again, "c/n/a", 1, 6, 0xf);
+	stage(again, "c/n/b", 2, 17, 0xfff7);
+	assert_false(ruleset_is_dirty(again));
+	stage(again, "c/n/a", 1, 6, 0x7);
+	commit(again, &fx->kernel);
+	ruleset_free(again);
+}
+
 static void
 on_no_counter(void *arg, const struct ruleset_op *op)
 {
@@ -560,6 +585,7 @@ main(void)
 		TEST(test_handed_over),
 		TEST(test_chunks),
 		TEST(test_restart),
+		TEST(test_derived_slots),
 		TEST(test_counters),
 		TEST(test_repair),
 		TEST(test_foreign_service),

@@ -211,13 +211,12 @@ on_op(void *arg, const struct ruleset_op *op)
 
 	if (op->set == RULESET_SET_SHARD) {
 		nft_count_shard(nft, op->class, op->shard);
-	} else {
+	} else if (op->set != RULESET_SET_COUNTER) {
 		struct nft_sum *sum = nft_sums_get(nft->sums, op);
 
 		if (!op->is_garbage)
 			nft_sum_apply(sum, op);
-		if (op->set != RULESET_SET_COUNTER)
-			set = nft_sum_name(sum);
+		set = nft_sum_name(sum);
 	}
 	nft_put_op(&nft->batch, set, op);
 }

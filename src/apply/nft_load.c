@@ -121,6 +121,8 @@ on_element(void *arg, const struct ruleset_op *op)
 
 	if (op->set != RULESET_SET_SHARD && !ruleset_load_element(nft->rs, op))
 		return;
+	if (op->set == RULESET_SET_COUNTER)
+		return;
 	nft_sum_apply(nft_sums_get(nft->sums, op), op);
 }
 
@@ -162,7 +164,7 @@ load_elements(struct nft *nft, struct nft_shape *shape)
 	static const enum ruleset_set order[] = { RULESET_SET_SHARD,
 		RULESET_SET_SVC, RULESET_SET_EIP, RULESET_SET_DIRECT,
 		RULESET_SET_BACKENDS, RULESET_SET_SLOTS, RULESET_SET_ACCT,
-		RULESET_SET_CONN, RULESET_SET_COUNTER };
+		RULESET_SET_CONN };
 	const struct nft_set_shape *set;
 
 	VEC_FOREACH (set, &shape->sets) {
@@ -192,7 +194,7 @@ load_elements(struct nft *nft, struct nft_shape *shape)
 				return rc;
 		}
 	}
-	return 0;
+	return nft_read_counters(nft->nl, on_element, nft);
 }
 
 /* Every shard has its two entries in the dispatch maps, and nothing else. */
@@ -359,8 +361,6 @@ is_shape_changed(struct nft *nft)
 		const struct nft_set_shape *set;
 		char name[NFT_NAME_B];
 
-		if (sum->like.set == RULESET_SET_COUNTER)
-			continue; /* not told without reading them */
 		nft_table_set_name(sum->like.set, sum->like.family,
 		    sum->like.class, sum->like.shard, name);
 		set = nft_shape_set(&shape, name);
@@ -377,7 +377,8 @@ add_up(void *arg, const struct ruleset_op *op)
 	nft_sum_apply(arg, op);
 }
 
-/* Some of the sets, element by element. */
+/* Some of the sets, element by element.  Not the counters: none that is used
+ * can be deleted, and one that is not does no harm. */
 static bool
 is_element_changed(struct nft *nft)
 {

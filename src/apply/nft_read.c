@@ -350,15 +350,17 @@ nft_read_counters_start(struct nl *nl)
 	return nl_dump_start(nl, h);
 }
 
-static int
-read_counters(struct nl *nl, struct reading *reading)
+int
+nft_read_counters(struct nl *nl, ruleset_op_fn fn, void *arg)
 {
+	struct ruleset_op like = { .set = RULESET_SET_COUNTER };
+	struct reading reading = { .like = &like, .fn = fn, .arg = arg };
 	int rc = nft_read_counters_start(nl);
 
 	if (rc < 0)
 		return rc;
 	do {
-		rc = nl_dump_step(nl, on_counter, reading);
+		rc = nl_dump_step(nl, on_counter, &reading);
 	} while (rc > 0);
 	return rc;
 }
@@ -372,8 +374,6 @@ nft_read_elements(struct nl *nl, const struct ruleset_op *like,
 	struct request req;
 	struct nlmsghdr *h = request(&req, NFT_MSG_GETSETELEM);
 
-	if (like->set == RULESET_SET_COUNTER)
-		return read_counters(nl, &reading);
 	nft_table_set_name(like->set, like->family, like->class, like->shard,
 	    name);
 	mnl_attr_put_strz(h, NFTA_SET_ELEM_LIST_TABLE, NFT_TABLE);

@@ -28,9 +28,12 @@ ATTR_NODISCARD int nft_read_table(struct nl *nl, enum nft_table_state *out);
 /* `out` is a zeroed or finished shape. */
 ATTR_NODISCARD int nft_read_shape(struct nl *nl, struct nft_shape *out);
 /* `fn` gets each element of the set that `like` describes, with key, data and
- * comment filled in; of RULESET_SET_COUNTER each counter of a Service. */
+ * comment filled in. */
 ATTR_NODISCARD int nft_read_elements(struct nl *nl,
     const struct ruleset_op *like, ruleset_op_fn fn, void *arg);
+/* `fn` gets each counter of a Service, as RULESET_SET_COUNTER. */
+ATTR_NODISCARD int nft_read_counters(struct nl *nl, ruleset_op_fn fn,
+    void *arg);
 
 struct nft_counter {
 	char key[NFT_OBJECT_NAME_B]; /* of the Service */

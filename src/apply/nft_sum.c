@@ -46,8 +46,6 @@ nft_sums_clear(struct nft_sums *sums)
 	for (size_t i = 0; i < NFT_TABLE_BASE_SETS; i++)
 		push_base(sums, nft_table_base_sets[i]);
 	push_base(sums, RULESET_SET_SHARD);
-	sums->base[RULESET_SET_COUNTER][0] = (int)sums->all.n;
-	push(sums, RULESET_SET_COUNTER, FAMILY_NONE, 0, 0);
 }
 
 struct nft_sums *

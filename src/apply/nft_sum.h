@@ -30,8 +30,7 @@ void nft_sums_clear(struct nft_sums *sums);
  * call. */
 struct nft_sum *nft_sums_get(struct nft_sums *sums,
     const struct ruleset_op *op);
-/* The base sets and the counters first, then three of every shard; NULL
- * beyond the last. */
+/* The base sets first, then three of every shard; NULL beyond the last. */
 struct nft_sum *nft_sums_at(struct nft_sums *sums, size_t at);
 /* Of the set; valid as long as `sum`. */
 const char *nft_sum_name(struct nft_sum *sum);

@@ -35,7 +35,7 @@ def program(tmp_path_factory):
         return given
     out = str(tmp_path_factory.mktemp("driver") / "nft_driver")
     src = ["tests/net/nft_driver.c", "src/plan/slots.c", "src/net/nl.c",
-           "src/apply/local_route.c", "src/apply/conntrack.c",
+           "src/net/nl_msg.c", "src/apply/local_route.c", "src/apply/conntrack.c",
            "src/sys/clock.c", "src/sys/log.c", "src/model/service.c"]
     for pattern in ("src/plan/ruleset*.c", "src/apply/nft*.c", "src/base/*.c"):
         src += sorted(os.path.relpath(p, TOP)
@@ -359,7 +359,6 @@ FOREIGN = [
     ["add element inet eipd svc4 { 198.18.0.9 . tcp . 9 : 0x12345678 }"],
     ["delete element inet eipd acct4 { %s . tcp . 80 }" % EIP4],
     ["flush map inet eipd conn6"],
-    ["add counter inet eipd prod/default/other/packets"],
     ["flush map inet eipd acct4", "flush map inet eipd acct6",
      "delete counter inet eipd prod/default/web/packets"],
     ["flush chain inet eipd in4"],
@@ -460,6 +459,47 @@ def test_key_of_greatest_length(net, driver):
                                at(NODES4, 30080)))
     driver.commit()
     assert key in table(net)
+
+
+def test_orphaned_counter(net, driver):
+    """A counter of nobody, left by someone else, goes when it is seen."""
+    net.run("gw", "nft", "add counter inet eipd prod/default/other/packets")
+    assert driver.ask("load").endswith("ok")
+    driver.commit()
+    assert "prod/default/other" not in table(net)
+    assert net.get(EIP4, 80)[0] in lab.NODES
+
+
+def sizes(net):
+    listed = json.loads(net.run("gw", "nft", "-jt", "list", "sets"))["nftables"]
+    listed += json.loads(net.run("gw", "nft", "-jt", "list", "maps"))["nftables"]
+    found = {}
+    for thing in listed:
+        for s in thing.values():
+            if s.get("table") == "eipd":
+                found[s["name"]] = s["size"]
+    return found
+
+
+def test_sets_grow(net, driver, program):
+    """More frontends than the sets of an empty table have room for."""
+    small = sizes(net)
+    n = small["svc4"] + 1000
+    assert "ok" in driver.ask(f"bulk {n} 1")
+    large = sizes(net)
+    for name in ("eip4", "svc4", "be4", "acct4", "conn4"):
+        assert small[name] < n <= large[name], name
+    assert large["svc6"] == small["svc6"]
+    assert not driver.is_foreign()
+    assert net.get(EIP4, 80)[0] in lab.NODES
+    again = Driver(net, program)
+    again.stage("prod/default/web", *service())
+    assert "ok" in again.ask(f"bulk {n} 1")
+    assert again.stat("commits") == 0
+    again.end()
+    assert "ok" in driver.ask(f"bulk {n} 0")
+    assert not driver.is_foreign()
+    assert net.get(EIP4, 80)[0] in lab.NODES
 
 
 def test_many(net, driver):

@@ -15,7 +15,6 @@
 #include "base/mem.h"
 
 enum {
-	OBJECT_MAX_B = 16 << 10, /* far above any rule of ours */
 	ELEMENT_MAX_B = 1024,
 	/* The list is one attribute: 16 bits of length. */
 	LIST_MAX_B = 60000,
@@ -29,6 +28,24 @@ nft_must(void *made)
 	return made;
 }
 
+uint64_t
+nft_mix(uint64_t h, const void *data, size_t n)
+{
+	const uint8_t *p = data;
+
+	while (n > 0) {
+		uint64_t word = 0;
+		size_t step = MIN(n, sizeof(word));
+
+		memcpy(&word, p, step);
+		h = (h ^ word) * UINT64_C(0x9e3779b97f4a7c15);
+		h ^= h >> 32;
+		p += step;
+		n -= step;
+	}
+	return h;
+}
+
 void
 nft_batch_begin(struct nft_batch *batch, struct nl *nl)
 {
@@ -38,7 +55,7 @@ nft_batch_begin(struct nft_batch *batch, struct nl *nl)
 	batch->buf.n = 0;
 	batch->open_at = 0;
 	batch->n_elements = 0;
-	h = nftnl_batch_begin(nl_buf_reserve(&batch->buf, OBJECT_MAX_B),
+	h = nftnl_batch_begin(nl_buf_reserve(&batch->buf, NFT_OBJECT_MAX_B),
 	    nl_next_seq(nl));
 	batch->buf.n += h->nlmsg_len;
 }
@@ -67,7 +84,8 @@ struct nlmsghdr *
 nft_batch_open(struct nft_batch *batch, int type, int flags)
 {
 	close_elements(batch);
-	return nftnl_nlmsg_build_hdr(nl_buf_reserve(&batch->buf, OBJECT_MAX_B),
+	return nftnl_nlmsg_build_hdr(nl_buf_reserve(&batch->buf,
+					 NFT_OBJECT_MAX_B),
 	    (uint16_t)type, NFPROTO_INET, (uint16_t)flags,
 	    nl_next_seq(batch->nl));
 }
@@ -194,7 +212,7 @@ nft_batch_commit(struct nft_batch *batch, struct nl_refusal *refusal)
 	struct nlmsghdr *h;
 
 	close_elements(batch);
-	h = nftnl_batch_end(nl_buf_reserve(&batch->buf, OBJECT_MAX_B),
+	h = nftnl_batch_end(nl_buf_reserve(&batch->buf, NFT_OBJECT_MAX_B),
 	    nl_next_seq(batch->nl));
 	batch->buf.n += h->nlmsg_len;
 	return nl_send_batch(batch->nl, &batch->buf, refusal, NULL, NULL);

@@ -15,7 +15,8 @@
 
 enum {
 	NFT_NAME_B = 32,
-	NFT_OBJECT_NAME_B = 256
+	NFT_OBJECT_NAME_B = 256,
+	NFT_OBJECT_MAX_B = 16 << 10 /* far above any message for a rule */
 };
 #define NFT_TABLE "eipd"
 
@@ -51,6 +52,8 @@ void nft_batch_element(struct nft_batch *batch, int type,
 /* Sends it: the transaction is done, or refused whole, on return. */
 ATTR_NODISCARD int nft_batch_commit(struct nft_batch *batch,
     struct nl_refusal *refusal);
+/* A hash of `data` behind what `h` is one of. */
+uint64_t nft_mix(uint64_t h, const void *data, size_t n);
 /* What a library's allocator gave; does not return for NULL. */
 void *nft_must(void *made);
 void nft_batch_fini(struct nft_batch *batch);

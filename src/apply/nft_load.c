@@ -89,7 +89,7 @@ is_whole(struct nft *nft, struct nft_shape *there)
 		const struct nft_chain_shape *other =
 		    nft_shape_chain(there, chain->name);
 
-		is_same = other && other->n_rules == chain->n_rules;
+		is_same = other && other->digest == chain->digest;
 	}
 	for (set = want.sets.v; is_same && set < want.sets.v + want.sets.n;
 	     set++) {

@@ -14,6 +14,8 @@
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
 
+#include "apply/nft_rule.h"
+
 enum {
 	TRIES = 5,
 	REQUEST_B = 512,
@@ -110,7 +112,8 @@ on_table(void *arg, const struct nlmsghdr *h)
 	nl_parse(h, sizeof(struct nfgenmsg), attrs, ARRAY_LEN(attrs));
 	comment =
 	    find_comment(attrs[NFTA_TABLE_USERDATA], NFTNL_UDATA_TABLE_COMMENT);
-	*out = comment && strcmp(comment, NFT_LAYOUT) == 0
+	*out = comment && strcmp(comment, NFT_LAYOUT) == 0 &&
+		!(get_be32(attrs[NFTA_TABLE_FLAGS]) & NFT_TABLE_F_DORMANT)
 	    ? NFT_TABLE_STATE_OURS
 	    : NFT_TABLE_STATE_FOREIGN;
 	return 0;
@@ -135,7 +138,8 @@ static int
 on_chain(void *arg, const struct nlmsghdr *h)
 {
 	const struct nlattr *attrs[NFTA_CHAIN_MAX + 1];
-	struct nft_chain_shape chain = { .n_rules = 0 };
+	const struct nlattr *hook[NFTA_HOOK_MAX + 1];
+	struct nft_chain_shape chain;
 	struct nft_shape *out = arg;
 
 	nl_parse(h, sizeof(struct nfgenmsg), attrs, ARRAY_LEN(attrs));
@@ -143,8 +147,26 @@ on_chain(void *arg, const struct nlmsghdr *h)
 	    !copy_name(attrs[NFTA_CHAIN_NAME], chain.name) ||
 	    out->chains.n >= CHAINS_MAX)
 		return 0;
+	nl_parse_nested(attrs[NFTA_CHAIN_HOOK], hook, ARRAY_LEN(hook));
+	chain.digest = nft_chain_digest(get_be32(hook[NFTA_HOOK_HOOKNUM]),
+	    (int32_t)get_be32(hook[NFTA_HOOK_PRIORITY]),
+	    get_be32(attrs[NFTA_CHAIN_POLICY]));
 	vec_push(&out->chains, chain);
 	return 0;
+}
+
+/* 0: it is no rule of ours. */
+static uint64_t
+find_digest(const struct nlattr *userdata)
+{
+	uint8_t ours[2 + sizeof(uint64_t)];
+	uint64_t digest;
+
+	if (!nl_get(userdata, ours, sizeof(ours)) ||
+	    ours[0] != NFT_RULE_DIGEST_TYPE || ours[1] != sizeof(digest))
+		return 0;
+	memcpy(&digest, ours + 2, sizeof(digest));
+	return digest;
 }
 
 static int
@@ -154,14 +176,16 @@ on_rule(void *arg, const struct nlmsghdr *h)
 	struct nft_chain_shape *chain;
 	struct nft_shape *out = arg;
 	char name[NFT_NAME_B];
+	uint64_t digest;
 
 	nl_parse(h, sizeof(struct nfgenmsg), attrs, ARRAY_LEN(attrs));
 	if (!is_string(attrs[NFTA_RULE_TABLE], NFT_TABLE) ||
 	    !copy_name(attrs[NFTA_RULE_CHAIN], name))
 		return 0;
+	digest = find_digest(attrs[NFTA_RULE_USERDATA]);
 	chain = nft_shape_chain(out, name);
 	if (chain)
-		chain->n_rules++;
+		chain->digest = nft_mix(chain->digest, &digest, sizeof(digest));
 	return 0;
 }
 

@@ -17,7 +17,7 @@
 
 enum nft_table_state {
 	NFT_TABLE_STATE_ABSENT,
-	NFT_TABLE_STATE_FOREIGN, /* of another layout */
+	NFT_TABLE_STATE_FOREIGN, /* of another layout, or switched off */
 	NFT_TABLE_STATE_OURS, /* by its comment */
 };
 

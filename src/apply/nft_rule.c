@@ -2,6 +2,7 @@
 #include "apply/nft_rule.h"
 
 #include <netinet/in.h>
+#include <string.h>
 
 #include <libmnl/libmnl.h>
 #include <libnftnl/expr.h>
@@ -39,8 +40,21 @@ nft_rule_end(struct nft_rule *rule)
 {
 	struct nlmsghdr *h = nft_batch_open(rule->batch, NFT_MSG_NEWRULE,
 	    NLM_F_CREATE | NLM_F_APPEND);
+	uint8_t *body = mnl_nlmsg_get_payload_tail(h);
+	uint8_t userdata[2 + sizeof(uint64_t)] = { NFT_RULE_DIGEST_TYPE,
+		sizeof(uint64_t) };
+	uint64_t digest;
 
+	/* Not every library clears what it pads with. */
+	memset(body, 0, NFT_OBJECT_MAX_B - h->nlmsg_len);
 	nftnl_rule_nlmsg_build_payload(h, rule->r);
+	digest = nft_mix(0, body,
+	    (size_t)((uint8_t *)mnl_nlmsg_get_payload_tail(h) - body));
+	memcpy(userdata + 2, &digest, sizeof(digest));
+	mnl_attr_put(h, NFTA_RULE_USERDATA, sizeof(userdata), userdata);
+	if (rule->chain_digest)
+		*rule->chain_digest =
+		    nft_mix(*rule->chain_digest, &digest, sizeof(digest));
 	nft_batch_close(rule->batch, h);
 	nftnl_rule_free(rule->r);
 }

@@ -20,6 +20,13 @@ struct nft_rule {
 	struct nft_batch *batch;
 	struct nftnl_rule *r;
 	bool is_v6;
+	uint64_t *chain_digest; /* goes on with this rule; NULL: nobody asks */
+};
+
+/* In the userdata of each rule, of a type that nft does not know: the hash of
+ * its message without it. */
+enum {
+	NFT_RULE_DIGEST_TYPE = 0xe1
 };
 
 struct nft_rule nft_rule_begin(struct nft_batch *batch, const char *chain,

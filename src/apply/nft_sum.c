@@ -112,32 +112,14 @@ nft_sum_name(struct nft_sum *sum)
 	return sum->name;
 }
 
-static uint64_t
-mix(uint64_t h, const void *data, size_t n)
-{
-	const uint8_t *p = data;
-
-	while (n > 0) {
-		uint64_t word = 0;
-		size_t step = MIN(n, sizeof(word));
-
-		memcpy(&word, p, step);
-		h = (h ^ word) * UINT64_C(0x9e3779b97f4a7c15);
-		h ^= h >> 32;
-		p += step;
-		n -= step;
-	}
-	return h;
-}
-
 uint64_t
 nft_sum_hash(const struct ruleset_op *op)
 {
-	uint64_t h = mix(op->key_len, op->key, op->key_len);
+	uint64_t h = nft_mix(op->key_len, op->key, op->key_len);
 
-	h = mix(h, op->data, op->data_len);
+	h = nft_mix(h, op->data, op->data_len);
 	if (op->comment)
-		h = mix(h, op->comment, strlen(op->comment));
+		h = nft_mix(h, op->comment, strlen(op->comment));
 	return h;
 }
 

@@ -114,6 +114,15 @@ nft_shape_fini(struct nft_shape *shape)
 	vec_fini(&shape->sets);
 }
 
+uint64_t
+nft_chain_digest(uint32_t hook, int32_t prio, uint32_t policy)
+{
+	uint64_t digest = nft_mix(0, &hook, sizeof(hook));
+
+	digest = nft_mix(digest, &prio, sizeof(prio));
+	return nft_mix(digest, &policy, sizeof(policy));
+}
+
 struct nft_chain_shape *
 nft_shape_chain(struct nft_shape *shape, const char *name)
 {
@@ -185,7 +194,10 @@ make_chain(struct nft_batch *batch, const struct chain_spec *spec,
 	nft_batch_close(batch, h);
 	nftnl_chain_free(chain);
 	if (shape) {
-		struct nft_chain_shape made = { .n_rules = 0 };
+		struct nft_chain_shape made = {
+			.digest = nft_chain_digest(spec->hook, spec->prio,
+			    spec->type ? NF_ACCEPT : 0),
+		};
 
 		snprintf(made.name, sizeof(made.name), "%s", spec->name);
 		vec_push(&shape->chains, made);
@@ -255,12 +267,11 @@ static struct nft_rule
 begin(struct nft_batch *batch, struct nft_shape *shape, const char *chain,
     bool is_v6)
 {
-	struct nft_chain_shape *made =
-	    shape ? nft_shape_chain(shape, chain) : NULL;
+	struct nft_rule rule = nft_rule_begin(batch, chain, is_v6);
 
-	if (made)
-		made->n_rules++;
-	return nft_rule_begin(batch, chain, is_v6);
+	if (shape)
+		rule.chain_digest = &nft_shape_chain(shape, chain)->digest;
+	return rule;
 }
 
 /* Sizes, types and names of the base sets; `v6` 0 or 1. */

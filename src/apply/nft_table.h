@@ -29,7 +29,7 @@ enum {
 
 struct nft_chain_shape {
 	char name[NFT_NAME_B];
-	size_t n_rules;
+	uint64_t digest; /* of its hook, then of its rules one by one */
 };
 
 struct nft_set_shape {
@@ -47,6 +47,8 @@ struct nft_shape {
 };
 
 void nft_shape_fini(struct nft_shape *shape);
+/* Of a chain without rules; all 0 if it is no base chain. */
+uint64_t nft_chain_digest(uint32_t hook, int32_t prio, uint32_t policy);
 struct nft_chain_shape *nft_shape_chain(struct nft_shape *shape,
     const char *name);
 struct nft_set_shape *nft_shape_set(struct nft_shape *shape, const char *name);

@@ -10,17 +10,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "apply/kube_patch.h"
 #include "base/mem.h"
 #include "base/str.h"
 #include "base/vec.h"
-#include "net/kube_request.h"
 #include "net/url.h"
 #include "sys/log.h"
 #include "sys/loop.h"
 
 #define PAUSE_US (5 * MONO_S) /* between two turns of one object */
-#define BACKOFF_MAX_US (60 * MONO_S)
-#define FORBIDDEN_US (60 * MONO_S)
 #define API_PATH "/apis/network.kubesphere.io/v1alpha2/"
 
 enum {
@@ -246,54 +244,34 @@ retry_in(struct entry *e, int64_t delay_us)
 	e->due = loop_now(e->writer->loop) + delay_us;
 }
 
-static void
-describe(struct entry *e, const struct kube_reply *reply)
-{
-	struct str text = { 0 };
-
-	if (reply->status == 403)
-		str_printf(&text,
-		    "forbidden: cannot patch %s/status; grant it with: eipctl manifests | kubectl apply -f -",
-		    resource_of(e->kind)->plural);
-	else if (reply->status == 401)
-		str_add(&text,
-		    "you must be logged in to the server (Unauthorized): check the kubeconfig's credentials");
-	else
-		str_printf(&text, "the server answered %ld: %.*s",
-		    reply->status,
-		    (int)MIN(strcspn(reply->body, "\r\n"), (size_t)300),
-		    reply->body);
-	set_problem(e, text.s);
-	str_fini(&text);
-}
-
+/* The read of a turn may fail as its write. */
 static void
 on_failure(struct entry *e, const struct kube_reply *reply)
 {
-	if (reply->status == 404) {
-		e->is_stuck = true; /* gone; the watch will say so */
-		return;
+	enum kube_patch_result result = kube_patch_result(reply);
+	struct str text = { 0 };
+
+	if (result != KUBE_PATCH_NO_ANSWER && result != KUBE_PATCH_GONE) {
+		kube_patch_describe(reply, resource_of(e->kind)->plural, &text);
+		set_problem(e, text.s);
+		str_fini(&text);
 	}
-	/* Without an answer it is not this object's problem. */
-	if (reply->status)
-		describe(e, reply);
-	switch (reply->status) {
-	case 401:
-	case 403:
-	case 409: /* another incarnation: the watch decides */
-		retry_in(e, loop_jitter(FORBIDDEN_US, 25));
-		return;
-	case 400:
-	case 413:
-	case 415:
-	case 422:
+	switch (result) {
+	case KUBE_PATCH_GONE:
+	case KUBE_PATCH_NEVER:
 		e->is_stuck = true;
 		return;
-	default:
-		e->backoff_us =
-		    MIN(MAX(2 * e->backoff_us, PAUSE_US), BACKOFF_MAX_US);
+	case KUBE_PATCH_LATER:
+		retry_in(e, loop_jitter(KUBE_PATCH_LATER_US, 25));
+		return;
+	case KUBE_PATCH_DONE: /* cannot be: it did not fail */
+	case KUBE_PATCH_NO_ANSWER:
+	case KUBE_PATCH_AGAIN:
 		retry_in(e,
-		    MAX(reply->retry_after_us, loop_jitter(e->backoff_us, 25)));
+		    MAX(reply->retry_after_us,
+			loop_jitter(kube_patch_backoff(&e->backoff_us,
+					PAUSE_US),
+			    25)));
 		return;
 	}
 }
@@ -305,7 +283,7 @@ on_patched(void *arg, const struct kube_reply *reply)
 	struct kube_cr_status *w = e->writer;
 
 	if (entry_answered(e)) {
-		if (reply->status >= 200 && reply->status < 300)
+		if (kube_patch_result(reply) == KUBE_PATCH_DONE)
 			on_written(e);
 		else
 			on_failure(e, reply);
@@ -313,35 +291,24 @@ on_patched(void *arg, const struct kube_reply *reply)
 	schedule(w);
 }
 
+/* A request of the entry is under way from here on. */
 static void
-request(struct entry *e, const char *method, const char *path, const char *body,
-    void (*fn)(void *arg, const struct kube_reply *reply))
+begin_request(struct entry *e)
 {
 	e->is_busy = true;
 	e->writer->in_flight++;
-	kube_request(e->writer->kube, method, path,
-	    body ? "application/merge-patch+json" : NULL, body, fn, e);
 }
 
-/* The uid makes the server refuse a write that is meant for an object of the
- * same name that is no more.  Takes `patch`. */
+/* Takes `patch`. */
 static void
 write_patch(struct entry *e, json_t *patch)
 {
-	json_t *j = json_pack("{s:o}", "status", patch);
 	struct str path = { 0 };
-	char *body;
 
-	if (*e->uid)
-		json_object_set_new(j, "metadata",
-		    json_pack("{s:s}", "uid", e->uid));
-	body = json_dumps(j, JSON_COMPACT);
-	json_decref(j);
-	str_printf(&path, API_PATH "%s/", resource_of(e->kind)->plural);
-	url_escape(&path, e->name);
-	str_add(&path, "/status?fieldManager=eipd");
-	request(e, "PATCH", path.s, body ? body : "{}", on_patched);
-	free(body);
+	begin_request(e);
+	str_printf(&path, API_PATH "%s", resource_of(e->kind)->plural);
+	kube_patch_status(e->writer->kube, path.s, e->name, e->uid, patch,
+	    on_patched, e);
 	str_fini(&path);
 }
 
@@ -371,10 +338,10 @@ compare(struct entry *e, const struct kube_reply *reply)
 	e->sent_hash = e->hash;
 	if (!list || !want) {
 		set_problem(e, "the server's answer is not the JSON expected");
-		retry_in(e, FORBIDDEN_US);
+		retry_in(e, KUBE_PATCH_LATER_US);
 	} else if (!o) {
 		/* Gone, or another one of that name: the watch decides. */
-		retry_in(e, FORBIDDEN_US);
+		retry_in(e, KUBE_PATCH_LATER_US);
 	} else {
 		patch = difference(json_object_get(o, "status"), want,
 		    resource_of(e->kind)->owned_depth);
@@ -414,7 +381,8 @@ start_turn(struct entry *e)
 	str_printf(&path, API_PATH "%s?fieldSelector=metadata.name%%3D",
 	    resource_of(e->kind)->plural);
 	url_escape(&path, e->name);
-	request(e, "GET", path.s, NULL, on_read);
+	begin_request(e);
+	kube_request(e->writer->kube, "GET", path.s, NULL, NULL, on_read, e);
 	str_fini(&path);
 }
 

@@ -7,17 +7,16 @@
 #include "apply/kube_status.h"
 
 #include <errno.h>
-#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/queue.h>
 
 #include "apply/kube_event.h"
+#include "apply/kube_patch.h"
 #include "base/mem.h"
 #include "base/str.h"
 #include "base/vec.h"
-#include "net/kube_request.h"
 #include "net/url.h"
 #include "sys/log.h"
 #include "sys/loop.h"
@@ -26,8 +25,6 @@
 /* Our own write comes back through the watch within this. */
 #define ECHO_US (3 * MONO_S)
 #define BACKOFF_MIN_US (1 * MONO_S)
-#define BACKOFF_MAX_US (60 * MONO_S)
-#define FORBIDDEN_US (60 * MONO_S)
 #define PAUSE_MIN_US (500 * MONO_MS)
 #define PAUSE_MAX_US (30 * MONO_S)
 #define FOREIGN_WINDOW_US (60 * MONO_S)
@@ -266,33 +263,6 @@ ingress_json(const struct view *want)
 	return list;
 }
 
-/* The uid makes the server refuse a write that is meant for a Service of the
- * same name that is no more. */
-static char *
-patch_body(const struct entry *e)
-{
-	json_t *j = json_pack("{s:{s:{s:o}}}", "status", "loadBalancer",
-	    "ingress", ingress_json(&e->want));
-	json_t *metadata;
-	char *text;
-
-	if (*e->uid) {
-		metadata = json_pack("{s:s}", "uid", e->uid);
-		json_object_set_new(j, "metadata", metadata);
-	}
-	text = json_dumps(j, JSON_COMPACT);
-	json_decref(j);
-	return text;
-}
-
-static int64_t
-next_backoff(struct entry *e)
-{
-	e->backoff_us = e->backoff_us ? MIN(e->backoff_us * 2, BACKOFF_MAX_US)
-				      : BACKOFF_MIN_US;
-	return loop_jitter(e->backoff_us, 50);
-}
-
 static void
 wait_until(struct entry *e, mono_t due)
 {
@@ -334,62 +304,41 @@ on_success(struct entry *e, const struct kube_reply *reply, mono_t now)
 }
 
 static void
-describe(struct entry *e, const struct kube_reply *reply)
-{
-	struct str text = { 0 };
-
-	if (reply->status == 403)
-		str_printf(&text,
-		    "forbidden: cannot patch services/status; grant it with: eipctl manifests | kubectl apply -f -");
-	else if (reply->status == 401)
-		str_printf(&text,
-		    "you must be logged in to the server (Unauthorized): check the kubeconfig's credentials");
-	else
-		str_printf(&text, "the server answered %ld: %.*s",
-		    reply->status,
-		    (int)MIN(strcspn(reply->body, "\r\n"), (size_t)300),
-		    reply->body);
-	set_problem(e, text.s);
-	log_problem(e);
-	str_fini(&text);
-}
-
-static void
 on_failure(struct entry *e, const struct kube_reply *reply, mono_t now)
 {
+	enum kube_patch_result result = kube_patch_result(reply);
+	struct str text = { 0 };
+
 	e->is_written = false;
-	if (reply->status == 0) {
+	if (result != KUBE_PATCH_NO_ANSWER && result != KUBE_PATCH_GONE) {
+		kube_patch_describe(reply, "services", &text);
+		set_problem(e, text.s);
+		log_problem(e);
+		str_fini(&text);
+	}
+	switch (result) {
+	case KUBE_PATCH_NO_ANSWER:
 		/* Everybody's problem: the order of the queue stays. */
 		pause_writing(e->writer, now);
 		set_problem(e, reply->err->text);
 		wait_until(e, e->writer->paused_until);
 		return;
-	}
-	if (reply->status == 404) {
-		e->is_stuck = true; /* gone; the watch will say so */
-		return;
-	}
-	describe(e, reply);
-	switch (reply->status) {
-	case 401:
-	case 403:
-		wait_until(e, now + loop_jitter(FORBIDDEN_US, 25));
-		break;
-	case 400:
-	case 413:
-	case 415:
+	case KUBE_PATCH_GONE:
+	case KUBE_PATCH_NEVER:
 		e->is_stuck = true;
-		break;
-	case 409:
-	case 422:
-		/* Another incarnation, or not a LoadBalancer any more: the
-		 * watch decides; just in case, look again. */
-		wait_until(e, now + FORBIDDEN_US);
-		break;
-	default:
+		return;
+	case KUBE_PATCH_LATER:
+		wait_until(e, now + loop_jitter(KUBE_PATCH_LATER_US, 25));
+		return;
+	case KUBE_PATCH_DONE: /* cannot be: it did not fail */
+	case KUBE_PATCH_AGAIN:
 		wait_until(e,
-		    now + MAX(reply->retry_after_us, next_backoff(e)));
-		break;
+		    now +
+			MAX(reply->retry_after_us,
+			    loop_jitter(kube_patch_backoff(&e->backoff_us,
+					    BACKOFF_MIN_US),
+				50)));
+		return;
 	}
 }
 
@@ -410,7 +359,7 @@ on_reply(void *arg, const struct kube_reply *reply)
 				vec_remove(&w->dead, i);
 		}
 		entry_free(e);
-	} else if (reply->status >= 200 && reply->status < 300) {
+	} else if (kube_patch_result(reply) == KUBE_PATCH_DONE) {
 		on_success(e, reply, now);
 		evaluate(e);
 	} else {
@@ -425,21 +374,19 @@ write_entry(struct entry *e)
 {
 	struct kube_status_writer *w = e->writer;
 	struct str path = { 0 };
-	char *body = patch_body(e);
 
 	str_add(&path, "/api/v1/namespaces/");
 	url_escape(&path, e->ns);
-	str_add(&path, "/services/");
-	url_escape(&path, e->name);
-	str_add(&path, "/status?fieldManager=eipd");
+	str_add(&path, "/services");
 	e->is_writing = true;
 	e->before = e->seen;
 	e->sent = e->want;
 	e->due = 0;
 	w->in_flight++;
-	kube_request(w->kube, "PATCH", path.s, "application/merge-patch+json",
-	    body ? body : "{}", on_reply, e);
-	free(body);
+	kube_patch_status(w->kube, path.s, e->name, e->uid,
+	    json_pack("{s:{s:o}}", "loadBalancer", "ingress",
+		ingress_json(&e->want)),
+	    on_reply, e);
 	str_fini(&path);
 }
 

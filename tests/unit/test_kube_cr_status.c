@@ -3,7 +3,6 @@
  * test_kube_cr_status: what is written to the status of Eip, BgpConf and
  * BgpPeer objects, and when.
  *
- * kube_request() is ours: it keeps the request until the test answers it.
  * The loop runs until a request has come, so only waiting for one takes time.
  */
 #include <setjmp.h>
@@ -20,66 +19,17 @@
 #include "apply/kube_cr_status.h"
 #include "base/mem.h"
 #include "base/str.h"
-#include "net/kube_request.h"
+#include "kube_fake.h"
 #include "sys/log.h"
 #include "sys/loop.h"
-
-enum {
-	REQUESTS_MAX = 64
-};
-
-struct request {
-	char *text; /* "METHOD path body" */
-	void (*fn)(void *arg, const struct kube_reply *reply);
-	void *arg;
-};
 
 struct fixture {
 	struct loop *loop;
 	struct loop_timer *stop;
 	struct kube_cr_status *writer;
-	struct request requests[REQUESTS_MAX];
-	size_t n;
 };
 
-static struct fixture *fx; /* kube_request() has no other way to it */
-
-void
-kube_request(struct kube *kube, const char *method, const char *path,
-    const char *content_type, const char *body,
-    void (*fn)(void *arg, const struct kube_reply *reply), void *arg)
-{
-	struct request *r = &fx->requests[fx->n++];
-	struct str text = { 0 };
-
-	(void)kube;
-	assert_int_equal(content_type != NULL, body != NULL);
-	assert_true(fx->n < REQUESTS_MAX);
-	str_printf(&text, "%s %s%s%s", method, path, body ? " " : "",
-	    body ? body : "");
-	*r = (struct request){ str_steal(&text), fn, arg };
-}
-
-static void
-answer(long status, const char *body)
-{
-	struct request r;
-	struct err err = { 0 };
-	struct kube_reply reply = { .status = status,
-		.body = body,
-		.body_b = strlen(body),
-		.content_type = "application/json",
-		.err = &err };
-
-	if (!status)
-		err_set(&err, -ECONNREFUSED, "refused");
-	assert_true(fx->n > 0);
-	r = fx->requests[0];
-	memmove(fx->requests, fx->requests + 1,
-	    --fx->n * sizeof(fx->requests[0]));
-	free(r.text);
-	r.fn(r.arg, &reply);
-}
+static struct fixture *fx;
 
 /* What the API server has of it: `status` is JSON. */
 static void
@@ -87,11 +37,11 @@ answer_read(const char *uid, const char *status)
 {
 	struct str body = { 0 };
 
-	assert_memory_equal(fx->requests[0].text, "GET ", 4);
+	assert_memory_equal(kube_fake_first(), "GET ", 4);
 	str_printf(&body,
 	    "{\"items\":[{\"metadata\":{\"uid\":\"%s\"},\"status\":%s}]}", uid,
 	    status);
-	answer(200, body.s);
+	kube_fake_answer(200, body.s);
 	str_fini(&body);
 }
 
@@ -107,12 +57,6 @@ turn(void)
 {
 	loop_timer_arm(fx->stop, 5 * MONO_MS);
 	loop_run(fx->loop);
-}
-
-static const char *
-first(void)
-{
-	return fx->n ? fx->requests[0].text : "";
 }
 
 static int
@@ -133,8 +77,7 @@ teardown(void **state)
 	kube_cr_status_free(fx->writer);
 	loop_timer_free(fx->stop);
 	loop_free(fx->loop);
-	for (size_t i = 0; i < fx->n; i++)
-		free(fx->requests[i].text);
+	kube_fake_clear();
 	free(fx);
 	*state = NULL;
 	return 0;
@@ -207,14 +150,14 @@ test_differences(void **state)
 		want_of(differences[i].kind, "u1", NULL, differences[i].want);
 		answer_read("u1", differences[i].known);
 		if (!differences[i].patch[0]) {
-			assert_int_equal(fx->n, 0);
+			assert_int_equal(kube_fake_waiting(), 0);
 			continue;
 		}
-		assert_int_equal(fx->n, 1);
+		assert_int_equal(kube_fake_waiting(), 1);
 		str_printf(&body,
 		    "{\"status\":%s,\"metadata\":", differences[i].patch);
-		assert_memory_equal(first(), "PATCH ", 6);
-		assert_non_null(strstr(first(), body.s));
+		assert_memory_equal(kube_fake_first(), "PATCH ", 6);
+		assert_non_null(strstr(kube_fake_first(), body.s));
 		str_fini(&body);
 	}
 }
@@ -224,15 +167,15 @@ test_requests(void **state)
 {
 	(void)state;
 	want("{\"usage\":1}");
-	assert_string_equal(first(),
+	assert_string_equal(kube_fake_first(),
 	    "GET " EIPS "?fieldSelector=metadata.name%3Done");
 	answer_read("u1", "{}");
-	assert_string_equal(first(),
+	assert_string_equal(kube_fake_first(),
 	    "PATCH " EIPS "/one/status?fieldManager=eipd "
 	    "{\"status\":{\"usage\":1},\"metadata\":{\"uid\":\"u1\"}}");
-	answer(200, "{}");
+	kube_fake_answer(200, "{}");
 	want("{\"usage\":1}"); /* is written */
-	assert_int_equal(fx->n, 0);
+	assert_int_equal(kube_fake_waiting(), 0);
 }
 
 /* A change soon after a turn waits; what is wanted then is written. */
@@ -242,16 +185,16 @@ test_pace(void **state)
 	(void)state;
 	want("{\"usage\":1}");
 	want("{\"usage\":2}"); /* one request at a time */
-	assert_int_equal(fx->n, 1);
+	assert_int_equal(kube_fake_waiting(), 1);
 	answer_read("u1", "{}");
-	assert_non_null(strstr(first(), "\"usage\":2"));
+	assert_non_null(strstr(kube_fake_first(), "\"usage\":2"));
 	want("{\"usage\":3}");
-	assert_int_equal(fx->n, 1);
-	answer(200, "{}"); /* overtaken */
+	assert_int_equal(kube_fake_waiting(), 1);
+	kube_fake_answer(200, "{}"); /* overtaken */
 	turn();
-	assert_int_equal(fx->n, 0);
+	assert_int_equal(kube_fake_waiting(), 0);
 	want("{\"usage\":4}");
-	assert_int_equal(fx->n, 0);
+	assert_int_equal(kube_fake_waiting(), 0);
 }
 
 static void
@@ -260,15 +203,15 @@ test_another_incarnation(void **state)
 	(void)state;
 	want("{\"usage\":1}");
 	answer_read("u0", "{}"); /* the watch knows more, or less */
-	assert_int_equal(fx->n, 0);
+	assert_int_equal(kube_fake_waiting(), 0);
 	want_of(OBJECT_EIP, "u2", NULL, "{\"usage\":1}");
 	answer_read("u2", "{\"usage\":0}");
-	assert_non_null(strstr(first(), "\"u2\""));
+	assert_non_null(strstr(kube_fake_first(), "\"u2\""));
 	want_of(OBJECT_EIP, "u3", NULL, "{\"usage\":1}");
-	answer(200, "{}"); /* meant the one before */
+	kube_fake_answer(200, "{}"); /* meant the one before */
 	turn();
 	answer_read("u3", "{}");
-	assert_non_null(strstr(first(), "\"u3\""));
+	assert_non_null(strstr(kube_fake_first(), "\"u3\""));
 }
 
 static void
@@ -277,7 +220,7 @@ test_not_to_be_written(void **state)
 	(void)state;
 	want_of(OBJECT_EIP, "", "file.yaml:1:1", "{\"usage\":1}");
 	want_of(OBJECT_SERVICE, "u", NULL, "{\"usage\":1}");
-	assert_int_equal(fx->n, 0);
+	assert_int_equal(kube_fake_waiting(), 0);
 }
 
 static void
@@ -288,11 +231,11 @@ test_forget(void **state)
 	kube_cr_status_begin(fx->writer);
 	kube_cr_status_end(fx->writer);
 	answer_read("u1", "{}");
-	assert_int_equal(fx->n, 0);
+	assert_int_equal(kube_fake_waiting(), 0);
 	want("{\"usage\":1}"); /* anew */
-	answer(200, "{\"items\":[]}"); /* gone meanwhile */
+	kube_fake_answer(200, "{\"items\":[]}"); /* gone meanwhile */
 	turn();
-	assert_int_equal(fx->n, 0);
+	assert_int_equal(kube_fake_waiting(), 0);
 }
 
 static const struct {
@@ -325,9 +268,10 @@ test_failures(void **state)
 			want("{\"usage\":1}");
 			if (write)
 				answer_read("u1", "{}");
-			answer(failures[i].status, failures[i].body);
+			kube_fake_answer(failures[i].status, failures[i].body);
 			turn();
-			assert_int_equal(fx->n, 0); /* not at once */
+			assert_int_equal(kube_fake_waiting(),
+			    0); /* not at once */
 			assert_non_null(
 			    strstr(kube_cr_status_problem(fx->writer),
 				failures[i].problem));
@@ -356,12 +300,12 @@ test_bounded(void **state)
 	}
 	kube_cr_status_end(fx->writer);
 	turn();
-	assert_int_equal(fx->n, 4);
+	assert_int_equal(kube_fake_waiting(), 4);
 	for (int i = 0; i < 20; i++) {
 		answer_read("u", "{\"usage\":1}");
 		turn();
 	}
-	assert_int_equal(fx->n, 0);
+	assert_int_equal(kube_fake_waiting(), 0);
 }
 
 int

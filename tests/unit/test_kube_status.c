@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * test_kube_status: what is written to a Service's status, and when.
- *
- * kube_request() is ours: it keeps the request until the test answers it.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -19,71 +17,17 @@
 #include "apply/kube_status.h"
 #include "base/mem.h"
 #include "base/str.h"
-#include "net/kube_request.h"
+#include "kube_fake.h"
 #include "sys/log.h"
 #include "sys/loop.h"
-
-enum {
-	REQUESTS_MAX = 64
-};
-
-struct request {
-	char *text; /* "METHOD path body" */
-	void (*fn)(void *arg, const struct kube_reply *reply);
-	void *arg;
-};
 
 struct fixture {
 	struct loop *loop;
 	struct kube_status_writer *writer;
-	struct request requests[REQUESTS_MAX];
-	size_t n;
 	unsigned int written;
 };
 
-static struct fixture *fx; /* kube_request() has no other way to it */
-
-void
-kube_request(struct kube *kube, const char *method, const char *path,
-    const char *content_type, const char *body,
-    void (*fn)(void *arg, const struct kube_reply *reply), void *arg)
-{
-	struct request *r = &fx->requests[fx->n++];
-	struct str text = { 0 };
-
-	(void)kube;
-	assert_non_null(content_type);
-	assert_true(fx->n < REQUESTS_MAX);
-	str_printf(&text, "%s %s %s", method, path, body);
-	*r = (struct request){ str_steal(&text), fn, arg };
-}
-
-static void
-answer(long status, const char *body)
-{
-	struct request r;
-	struct err err = { 0 };
-	struct kube_reply reply = { .status = status,
-		.body = body,
-		.body_b = strlen(body),
-		.content_type = "application/json",
-		.err = &err };
-
-	if (!status)
-		err_set(&err, -ECONNREFUSED, "refused");
-	assert_true(fx->n > 0);
-	r = fx->requests[0];
-	memmove(fx->requests, fx->requests + 1,
-	    --fx->n * sizeof(fx->requests[0]));
-	free(r.text);
-	r.fn(r.arg, &reply);
-}
-
-static const char *
-first(void)
-{
-	return fx->n ? fx->requests[0].text : "";
-}
+static struct fixture *fx;
 
 static void
 on_written(void *arg, const char *ns, const char *name)
@@ -111,8 +55,7 @@ teardown(void **state)
 {
 	kube_status_free(fx->writer);
 	loop_free(fx->loop);
-	for (size_t i = 0; i < fx->n; i++)
-		free(fx->requests[i].text);
+	kube_fake_clear();
 	free(fx);
 	*state = NULL;
 	return 0;
@@ -192,12 +135,12 @@ test_differences(void **state)
 		want(differences[i].seen, differences[i].want);
 		assert_int_equal(is_written(), !differences[i].body[0]);
 		if (!differences[i].body[0]) {
-			assert_int_equal(fx->n, 0);
+			assert_int_equal(kube_fake_waiting(), 0);
 			continue;
 		}
-		assert_int_equal(fx->n, 1);
-		assert_true(str_starts_with(first(), PATCH));
-		assert_non_null(strstr(first(), differences[i].body));
+		assert_int_equal(kube_fake_waiting(), 1);
+		assert_true(str_starts_with(kube_fake_first(), PATCH));
+		assert_non_null(strstr(kube_fake_first(), differences[i].body));
 	}
 }
 
@@ -208,19 +151,19 @@ test_write(void **state)
 	want("", "1.2.3.4 v");
 	assert_false(is_written());
 	want("", "1.2.3.4 v"); /* one write at a time */
-	assert_int_equal(fx->n, 1);
-	answer(200, "{}");
+	assert_int_equal(kube_fake_waiting(), 1);
+	kube_fake_answer(200, "{}");
 	assert_int_equal(fx->written, 1);
 	assert_true(is_written());
 	want("", "1.2.3.4 v"); /* the echo is on its way */
-	assert_int_equal(fx->n, 0);
+	assert_int_equal(kube_fake_waiting(), 0);
 	assert_true(is_written());
 	want("1.2.3.4 v", "1.2.3.4 v");
 	assert_true(is_written());
 	want("1.2.3.4 v", "");
 	assert_false(is_written());
-	assert_int_equal(fx->n, 1);
-	answer(200, "{}");
+	assert_int_equal(kube_fake_waiting(), 1);
+	kube_fake_answer(200, "{}");
 	assert_true(is_written());
 }
 
@@ -231,12 +174,12 @@ test_overtaken(void **state)
 	(void)state;
 	want("", "1.2.3.4 v");
 	want("", "5.6.7.8 v");
-	assert_int_equal(fx->n, 1);
-	answer(200, "{}");
+	assert_int_equal(kube_fake_waiting(), 1);
+	kube_fake_answer(200, "{}");
 	assert_int_equal(fx->written, 0);
-	assert_int_equal(fx->n, 1);
-	assert_non_null(strstr(first(), "5.6.7.8"));
-	answer(200, "{}");
+	assert_int_equal(kube_fake_waiting(), 1);
+	assert_non_null(strstr(kube_fake_first(), "5.6.7.8"));
+	kube_fake_answer(200, "{}");
 	assert_int_equal(fx->written, 1);
 	assert_true(is_written());
 }
@@ -249,7 +192,7 @@ test_forget(void **state)
 	kube_status_forget(fx->writer, "ns", "web");
 	kube_status_forget(fx->writer, "ns", "web");
 	assert_false(is_written());
-	answer(200, "{}");
+	kube_fake_answer(200, "{}");
 	assert_int_equal(fx->written, 0);
 }
 
@@ -263,15 +206,15 @@ test_failures(void **state)
 		teardown(state);
 		setup(state);
 		want("", "1.2.3.4 v");
-		answer(statuses[i], "{\"message\":\"no\"}");
+		kube_fake_answer(statuses[i], "{\"message\":\"no\"}");
 		assert_false(is_written());
-		assert_int_equal(fx->n, 0); /* not at once */
+		assert_int_equal(kube_fake_waiting(), 0); /* not at once */
 		if (statuses[i] == 404)
 			continue;
 		assert_true(*kube_status_problem(fx->writer, "ns", "web"));
 		kube_status_retry(fx->writer);
-		assert_int_equal(fx->n, 1);
-		answer(200, "{}");
+		assert_int_equal(kube_fake_waiting(), 1);
+		kube_fake_answer(200, "{}");
 		assert_true(is_written());
 	}
 }
@@ -284,20 +227,20 @@ test_foreign(void **state)
 	want("1.2.3.4 v", "1.2.3.4 v");
 	for (int i = 0; i < 3; i++) {
 		want("9.9.9.9 v", "1.2.3.4 v");
-		assert_int_equal(fx->n, 1);
-		answer(200, "{}");
+		assert_int_equal(kube_fake_waiting(), 1);
+		kube_fake_answer(200, "{}");
 		want("1.2.3.4 v", "1.2.3.4 v");
-		assert_int_equal(fx->n, 0);
+		assert_int_equal(kube_fake_waiting(), 0);
 	}
 	want("9.9.9.9 v", "1.2.3.4 v");
-	assert_int_equal(fx->n, 1);
-	assert_non_null(strstr(first(), "/events?"));
-	assert_non_null(strstr(first(), "StatusConflict"));
+	assert_int_equal(kube_fake_waiting(), 1);
+	assert_non_null(strstr(kube_fake_first(), "/events?"));
+	assert_non_null(strstr(kube_fake_first(), "StatusConflict"));
 	assert_false(is_written());
 	want("9.9.9.8 v", "1.2.3.4 v"); /* more of it changes nothing */
-	assert_int_equal(fx->n, 1);
+	assert_int_equal(kube_fake_waiting(), 1);
 	want("9.9.9.8 v", "5.6.7.8 v"); /* our own change goes out */
-	assert_int_equal(fx->n, 2);
+	assert_int_equal(kube_fake_waiting(), 2);
 }
 
 /* A server that drops ipMode is not written to for ever. */
@@ -306,10 +249,10 @@ test_no_ip_mode(void **state)
 {
 	(void)state;
 	want("", "1.2.3.4 p");
-	answer(200,
+	kube_fake_answer(200,
 	    "{\"status\":{\"loadBalancer\":{\"ingress\":[{\"ip\":\"1.2.3.4\"}]}}}");
 	want("1.2.3.4 -", "1.2.3.4 p");
-	assert_int_equal(fx->n, 0);
+	assert_int_equal(kube_fake_waiting(), 0);
 	assert_true(is_written());
 }
 
@@ -325,26 +268,27 @@ test_event_series(void **state)
 	(void)state;
 	for (int i = 0; i < 5; i++)
 		kube_event(fx->writer, &o, true, "Full", "Allocate", "note");
-	assert_int_equal(fx->n, 1);
-	assert_true(str_starts_with(first(),
+	assert_int_equal(kube_fake_waiting(), 1);
+	assert_true(str_starts_with(kube_fake_first(),
 	    "POST /apis/events.k8s.io/v1/namespaces/default/events?"));
-	assert_non_null(strstr(first(), "network.kubesphere.io/v1alpha2"));
-	answer(201, "{}");
-	assert_int_equal(fx->n, 1);
-	assert_true(str_starts_with(first(),
+	assert_non_null(
+	    strstr(kube_fake_first(), "network.kubesphere.io/v1alpha2"));
+	kube_fake_answer(201, "{}");
+	assert_int_equal(kube_fake_waiting(), 1);
+	assert_true(str_starts_with(kube_fake_first(),
 	    "PATCH /apis/events.k8s.io/v1/namespaces/default/events/pool."));
-	assert_non_null(strstr(first(), "\"count\":5"));
-	answer(404, "{}"); /* its time to live was over */
-	assert_true(str_starts_with(first(), "POST "));
-	answer(201, "{}");
+	assert_non_null(strstr(kube_fake_first(), "\"count\":5"));
+	kube_fake_answer(404, "{}"); /* its time to live was over */
+	assert_true(str_starts_with(kube_fake_first(), "POST "));
+	kube_fake_answer(201, "{}");
 	kube_event(fx->writer, &o, true, "Full", "Allocate", "another note");
-	assert_non_null(strstr(first(), "\"count\":5"));
-	answer(200, "{}");
-	assert_non_null(strstr(first(), "another note"));
-	answer(403, "cannot create");
+	assert_non_null(strstr(kube_fake_first(), "\"count\":5"));
+	kube_fake_answer(200, "{}");
+	assert_non_null(strstr(kube_fake_first(), "another note"));
+	kube_fake_answer(403, "cannot create");
 	o.origin = "file:1:1";
 	kube_event(fx->writer, &o, true, "Full", "Allocate", "of a file");
-	assert_int_equal(fx->n, 0);
+	assert_int_equal(kube_fake_waiting(), 0);
 }
 
 int

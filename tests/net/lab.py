@@ -30,6 +30,8 @@ import tempfile
 import threading
 import time
 
+import objects
+
 HOSTS = ("cl", "rt", "gw", "sw", "n1", "n2", "n3")
 NODES = ("n1", "n2", "n3")
 ROUTER_AS = 64500
@@ -552,6 +554,15 @@ log: {{level: debug}}
             self.lab.write(file, text)
         elif os.path.exists(self.lab.path(file)):
             os.unlink(self.lab.path(file))
+
+    @contextlib.contextmanager
+    def extra(self, name, *things):
+        """An object file that is there during the block."""
+        self.set_object(name, objects.dump(*things))
+        try:
+            yield
+        finally:
+            self.set_object(name, None)
 
     def argv(self, *args):
         return (find_program("eipd"), "-c", self.conf) + args

@@ -32,36 +32,6 @@ def asks(name, *ports, pool=None, address=None, namespace="default",
                            families=families, annotations=notes, **spec)
 
 
-@pytest.fixture(scope="module")
-def eipd(net):
-    e = Eipd(net)
-    for name, text in objects.base().items():
-        e.set_object(name, text)
-    e.set_object("web", objects.dump(objects.service(
-        "web", objects.TCP, objects.UDP, families=("IPv4", "IPv6"))))
-    e.start()
-    yield e
-    e.stop()
-
-
-@pytest.fixture
-def web(eipd):
-    s = eipd.wait_state("default", "web", "announced")
-    for a in s["addresses"]:
-        wait_for(f"{a} reachable", lambda: eipd.lab.get(a, 80))
-    return s["addresses"]
-
-
-@contextlib.contextmanager
-def extra(eipd, name, *things):
-    """An object file that is there during the block."""
-    eipd.set_object(name, objects.dump(*things))
-    try:
-        yield
-    finally:
-        eipd.set_object(name, None)
-
-
 def gone(eipd, namespace, name):
     wait_for(f"{namespace}/{name} gone",
              lambda: not eipd.service(namespace, name))
@@ -375,10 +345,10 @@ def test_reserve_and_unreserve(eipd, web):
         ("reserved", "later", None)]
     rc, _, err = eipd.ctl("reserve", a, "default/someone")
     assert rc == 1 and "default/later" in err
-    with extra(eipd, "x", asks("thief", address=a)):
+    with eipd.extra("x", asks("thief", address=a)):
         refused(eipd, "default", "thief", a, "reserved")
     gone(eipd, "default", "thief")
-    with extra(eipd, "x", asks("later", objects.TCP2)):
+    with eipd.extra("x", asks("later", objects.TCP2)):
         assert eipd.wait_state("default", "later", "announced")[
             "addresses"] == [a]
     gone(eipd, "default", "later")
@@ -392,7 +362,7 @@ def test_release(eipd, web):
     rc, _, err = eipd.ctl("release", web[0])
     assert rc == 1 and "default/web" in err
     assert eipd.ctl("release", "198.51.100.58")[0] == 1
-    with extra(eipd, "x", asks("brief", address="198.51.100.41")):
+    with eipd.extra("x", asks("brief", address="198.51.100.41")):
         eipd.wait_state("default", "brief", "announced")
     gone(eipd, "default", "brief")
     x, = lease(eipd, "198.51.100.41")
@@ -417,7 +387,7 @@ def test_history(eipd, web):
 def test_check(eipd, web):
     wait_for("no error", lambda: eipd.ctl("check")[0] == 0)
     assert eipd.ctl_json("check")["ok"] is True
-    with extra(eipd, "x", asks("wrong", pool="nowhere")):
+    with eipd.extra("x", asks("wrong", pool="nowhere")):
         refused(eipd, "default", "wrong", "nowhere")
         x = eipd.ctl_json("check", status=1)
         assert x["ok"] is False
@@ -536,7 +506,7 @@ def test_event_stream(eipd, web):
         c.request("GET", "/v1/events")
         r = c.getresponse()
         assert r.status == 200
-        with extra(eipd, "x", asks("seen", objects.TCP2)):
+        with eipd.extra("x", asks("seen", objects.TCP2)):
             for line in r:
                 event = json.loads(line)
                 has_types(event, time=str, kind=str, subject=str, text=str)

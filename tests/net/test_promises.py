@@ -51,39 +51,9 @@ def port(number, node_port=30080):
             "nodePort": node_port}
 
 
-@pytest.fixture(scope="module")
-def eipd(net):
-    e = Eipd(net, "promises")
-    for name, text in objects.base().items():
-        e.set_object(name, text)
-    e.set_object("web", objects.dump(objects.service(
-        "web", objects.TCP, objects.UDP, families=("IPv4", "IPv6"))))
-    e.start()
-    yield e
-    e.stop()
-
-
-@pytest.fixture
-def web(eipd):
-    s = eipd.wait_state("default", "web", "announced")
-    for a in s["addresses"]:
-        wait_for(f"{a} reachable", lambda: eipd.lab.get(a, 80))
-    return s["addresses"]
-
-
-@contextlib.contextmanager
-def extra(eipd, name, *things):
-    """An object file that is there during the block."""
-    eipd.set_object(name, objects.dump(*things))
-    try:
-        yield
-    finally:
-        eipd.set_object(name, None)
-
-
 @contextlib.contextmanager
 def pools(eipd, *things):
-    with extra(eipd, "extra-pools", *things):
+    with eipd.extra("extra-pools", *things):
         names = {t["metadata"]["name"] for t in things}
         wait_for("pools", lambda: names <= {
             p["name"] for p in eipd.items("pools")})
@@ -96,7 +66,7 @@ def pools(eipd, *things):
 def service(eipd, thing, state="announced"):
     """The Service in that state, as `get services` shows it."""
     ns, name = thing["metadata"]["namespace"], thing["metadata"]["name"]
-    with extra(eipd, f"service-{ns}-{name}", thing):
+    with eipd.extra(f"service-{ns}-{name}", thing):
         yield eipd.wait_state(ns, name, state)
     wait_for(f"{ns}/{name} gone", lambda: not eipd.service(ns, name))
 
@@ -176,8 +146,8 @@ def test_pool_bound_by_service_selector(eipd):
 def test_pool_bound_by_namespace_selector(eipd):
     bound = objects.eip("team", "203.0.113.20/30",
                         namespaceSelector={"team": "blue"})
-    with pools(eipd, bound), extra(eipd, "ns", namespace("blue", team="blue"),
-                                   namespace("red", team="red")):
+    with pools(eipd, bound), eipd.extra("ns", namespace("blue", team="blue"),
+                                  namespace("red", team="red")):
         with service(eipd, asks("a", namespace="blue")) as s:
             assert s["pool"] == "team"
         with service(eipd, asks("a", namespace="red")) as s:
@@ -317,7 +287,7 @@ def test_no_backends_refuses(net, eipd):
     udp = {"name": "u", "protocol": "UDP", "port": 6443}
     vip = {**VIP, "spec": {**VIP["spec"], "ports": VIP["spec"]["ports"] +
                            [udp]}}
-    with extra(eipd, "slice", vip_slice()), service(eipd, vip) as s:
+    with eipd.extra("slice", vip_slice()), service(eipd, vip) as s:
         a = s["addresses"][0]
         assert net.route(f"{a}/32")
         wait_for("TCP reset", lambda: is_refused(net, a))
@@ -329,7 +299,7 @@ def test_no_backends_refuses(net, eipd):
 def test_no_backends_withdraws(net, eipd):
     vip = {**VIP, "metadata": {**VIP["metadata"], "annotations": {
         "eipd.io/backends": "endpoint", "eipd.io/no-backends": "withdraw"}}}
-    with extra(eipd, "slice", vip_slice("10.92.0.11")):
+    with eipd.extra("slice", vip_slice("10.92.0.11")):
         with service(eipd, vip) as s:
             route = f"{s['addresses'][0]}/32"
             wait_for("route", lambda: net.route(route))
@@ -346,7 +316,7 @@ def test_no_backends_withdraws(net, eipd):
 
 
 def test_endpoints_of_a_static_service(net, eipd):
-    with extra(eipd, "slice", vip_slice("10.92.0.11", "10.92.0.12")):
+    with eipd.extra("slice", vip_slice("10.92.0.11", "10.92.0.12")):
         with service(eipd, VIP) as s:
             a = s["addresses"][0]
             wait_for("reachable", lambda: net.get(a, 6443))
@@ -412,7 +382,7 @@ def test_directory_at_the_path_of_the_database(net, eipd, web):
     status = eipd.ctl_json("status")
     assert status["database"] != "ok"
     assert eipd.wait_state("default", "web", "announced")["addresses"] == web
-    with extra(eipd, "new", asks("new")):
+    with eipd.extra("new", asks("new")):
         pending(eipd, "new")
         assert net.get(web[0], 80)
         os.rmdir(eipd.database)
@@ -437,7 +407,7 @@ def test_full_disk(net, eipd, web):
             while True:
                 f.write(bytes(4096))
         many = [asks(f"many{i}", address=None) for i in range(30)]
-        with extra(eipd, "many", *many):
+        with eipd.extra("many", *many):
             def stuck():
                 return [s for s in eipd.json("/v1/services")["items"]
                         if s["reason"] == "DatabaseUnavailable"]
@@ -473,7 +443,7 @@ def test_database_made_read_only(net, eipd, web):
         eipd.start()
         assert eipd.wait_state("default", "web",
                                "announced")["addresses"] == web
-        with extra(eipd, "new", asks("new")):
+        with eipd.extra("new", asks("new")):
             pending(eipd, "new")
             assert net.get(web[0], 80)
             assert "database" in eipd.ctl("check")[1]

@@ -2,6 +2,7 @@
 """From an object file to a client's request: the whole path, on a real
 kernel, with a real router, over starts, restarts and failures."""
 import contextlib
+import socket
 
 import pytest
 
@@ -10,27 +11,6 @@ from lab import Eipd, LabError, NftMonitor, Stream, wait_for
 from traffic import Hammer
 
 FLOWS = 60
-
-
-@pytest.fixture(scope="module")
-def eipd(net):
-    e = Eipd(net)
-    for name, text in objects.base().items():
-        e.set_object(name, text)
-    e.set_object("web", objects.dump(objects.service(
-        "web", objects.TCP, objects.UDP, families=("IPv4", "IPv6"))))
-    e.start()
-    yield e
-    e.stop()
-
-
-@pytest.fixture
-def web(eipd):
-    """The two addresses of default/web, announced and reachable."""
-    s = eipd.wait_state("default", "web", "announced")
-    for a in s["addresses"]:
-        wait_for(f"{a} reachable", lambda: eipd.lab.get(a, 80))
-    return s["addresses"]
 
 
 def host_prefix(address):
@@ -73,16 +53,6 @@ def no_problem(eipd, *words):
     wait_for(f"no problem with {words}", look)
 
 
-@contextlib.contextmanager
-def extra(eipd, name, *things):
-    """An object file that is there during the block."""
-    eipd.set_object(name, objects.dump(*things))
-    try:
-        yield
-    finally:
-        eipd.set_object(name, None)
-
-
 # Reaching an EIP
 
 
@@ -110,8 +80,8 @@ def test_other_ports_of_the_eip_answer_nothing(net, web):
 
 
 def test_families_in_the_order_of_the_service(eipd):
-    with extra(eipd, "six", objects.service("six", objects.TCP,
-                                            families=("IPv6", "IPv4"))):
+    with eipd.extra("six", objects.service("six", objects.TCP,
+                                           families=("IPv6", "IPv4"))):
         s = eipd.wait_state("default", "six", "announced")
         assert [":" in a for a in s["addresses"]] == [True, False]
         assert s["pools"] == ["v6", "v4"] and s["pool"] == "v6"
@@ -219,7 +189,7 @@ def test_deleted_service_goes_and_comes_back_with_its_address(net, eipd):
              lambda: [i["state"] for i in lease()] == ["quarantined"])
 
     # Nobody else gets it meanwhile.
-    with extra(eipd, "other", objects.service("other", objects.TCP)):
+    with eipd.extra("other", objects.service("other", objects.TCP)):
         other = eipd.wait_state("default", "other", "announced")
         assert other["addresses"] != [address]
 
@@ -274,10 +244,11 @@ def test_change_while_it_was_down_is_carried_out(net, eipd):
 
 
 def test_passive_pool_is_programmed_but_not_announced(net, eipd):
-    with extra(eipd, "passive",
-               objects.eip("passive", "198.51.100.60", protocol="passive"),
-               objects.service("quiet", annotations={
-                   "eipd.io/pool": "passive"})):
+    with eipd.extra("passive",
+                    objects.eip("passive", "198.51.100.60",
+                                protocol="passive"),
+                    objects.service("quiet", annotations={
+                        "eipd.io/pool": "passive"})):
         s = eipd.wait_state("default", "quiet", "programmed")
         assert s["addresses"] == ["198.51.100.60"]
         assert not net.route("198.51.100.60/32")
@@ -293,10 +264,10 @@ def test_passive_pool_is_programmed_but_not_announced(net, eipd):
 
 def test_shared_address(net, eipd):
     key = {"eipd.io/share": "front"}
-    with extra(eipd, "shared",
-               objects.service("one", objects.TCP, annotations=key),
-               objects.service("two", objects.TCP2, namespace="elsewhere",
-                               annotations=key)):
+    with eipd.extra("shared",
+                    objects.service("one", objects.TCP, annotations=key),
+                    objects.service("two", objects.TCP2, namespace="elsewhere",
+                                    annotations=key)):
         one = eipd.wait_state("default", "one", "announced")
         two = eipd.wait_state("elsewhere", "two", "announced")
         assert one["addresses"] == two["addresses"]
@@ -318,18 +289,18 @@ def test_shared_address(net, eipd):
 
 
 def test_pool_by_namespace_then_priority_then_name(eipd):
-    with extra(eipd, "bound",
-               objects.eip("a-low", "198.51.100.70", namespaces=["team"]),
-               objects.eip("b-high", "198.51.100.71", namespaces=["team"],
-                           priority=10),
-               objects.service("first", namespace="team"),
-               objects.service("plain", namespace="other")):
+    with eipd.extra("bound",
+                    objects.eip("a-low", "198.51.100.70", namespaces=["team"]),
+                    objects.eip("b-high", "198.51.100.71", namespaces=["team"],
+                                priority=10),
+                    objects.service("first", namespace="team"),
+                    objects.service("plain", namespace="other")):
         s = eipd.wait_state("team", "first", "announced")
         assert (s["pool"], s["addresses"]) == ("b-high", ["198.51.100.71"])
         assert eipd.wait_state("other", "plain", "announced")["pool"] == "v4"
-        with extra(eipd, "bound2",
-                   objects.service("second", namespace="team"),
-                   objects.service("third", namespace="team")):
+        with eipd.extra("bound2",
+                        objects.service("second", namespace="team"),
+                        objects.service("third", namespace="team")):
             pools = {}
             for name in ("second", "third"):
                 s = wait_for(name, lambda: eipd.service("team", name))
@@ -427,21 +398,21 @@ def test_bad_version_never_replaces_a_good_one(net, eipd):
 
 
 def test_overlapping_pools(eipd):
-    with extra(eipd, "overlap",
-               objects.eip("overlap", "198.51.100.50-198.51.100.60")):
+    with eipd.extra("overlap",
+                    objects.eip("overlap", "198.51.100.50-198.51.100.60")):
         problem(eipd, "overlap", "v4")
     no_problem(eipd, "overlap")
 
 
 def test_duplicate_peers(net, eipd):
-    with extra(eipd, "twin", objects.bgp_peer("twin")):
+    with eipd.extra("twin", objects.bgp_peer("twin")):
         problem(eipd, "twin", "router")
         assert net.session() == "Established"
     no_problem(eipd, "twin")
 
 
 def test_object_twice(eipd, web):
-    with extra(eipd, "zz-again", objects.service("web", objects.TCP2)):
+    with eipd.extra("zz-again", objects.service("web", objects.TCP2)):
         problem(eipd, "web.yaml", "zz-again.yaml")
         s = eipd.service("default", "web")
         assert [p["port"] for p in s["ports"]] == [80, 53]
@@ -553,3 +524,18 @@ def test_stopped_eipd_leaves_the_kernel_serving(net, eipd, web):
 
 def test_log_and_outputs_show_no_password(eipd):
     assert "authPassword" not in eipd.text()
+
+
+def test_the_service_manager_is_told(net, eipd, web):
+    eipd.stop()
+    with contextlib.closing(socket.socket(
+            socket.AF_UNIX, socket.SOCK_DGRAM)) as manager:
+        manager.bind(net.path("notify"))
+        manager.settimeout(20)
+        eipd.start(wrap=("env", f"NOTIFY_SOCKET={net.path('notify')}"))
+        told = [manager.recv(4096).decode()]
+        while not told[-1].endswith("1 of 1 peers established"):
+            told.append(manager.recv(4096).decode())
+    assert "READY=1" in told
+    assert told[-1] == ("STATUS=Serving 1 Services, 2 addresses announced, "
+                        "1 of 1 peers established")

@@ -9,29 +9,9 @@ from prometheus_client.openmetrics.parser import (
     text_string_to_metric_families)
 
 import objects
-from lab import Eipd, NftMonitor, inside, wait_for
+from lab import NftMonitor, inside, wait_for
 
 HEADERS = {4: 28, 6: 48}  # of IP and UDP
-
-
-@pytest.fixture(scope="module")
-def eipd(net):
-    e = Eipd(net)
-    for name, text in objects.base().items():
-        e.set_object(name, text)
-    e.set_object("web", objects.dump(objects.service(
-        "web", objects.TCP, objects.UDP, families=("IPv4", "IPv6"))))
-    e.start()
-    yield e
-    e.stop()
-
-
-@pytest.fixture
-def web(eipd):
-    s = eipd.wait_state("default", "web", "announced")
-    for a in s["addresses"]:
-        wait_for(f"{a} reachable", lambda: eipd.lab.get(a, 80))
-    return s["addresses"]
 
 
 def scrape(eipd):

@@ -231,17 +231,6 @@ prefix_cmp(const struct prefix *a, const struct prefix *b)
 	return c ? c : (int)a->len - (int)b->len;
 }
 
-bool
-prefix_contains(const struct prefix *p, const struct addr *a)
-{
-	struct addr masked = *a;
-
-	if (a->family != p->addr.family)
-		return false;
-	mask_host_bits(&masked, p->len, 0);
-	return addr_eq(&masked, &p->addr);
-}
-
 static int
 range_of_two(const char *s, const char *dash, struct addr_range *out,
     struct err *err)

@@ -74,7 +74,6 @@ struct prefix prefix_host(const struct addr *a);
 /* "a/len" or "a" (host prefix); bits beyond len are cleared.  -EINVAL. */
 ATTR_NODISCARD int prefix_parse(const char *s, struct prefix *out);
 int prefix_cmp(const struct prefix *a, const struct prefix *b);
-bool prefix_contains(const struct prefix *p, const struct addr *a);
 
 /* "a", "a/len" (all of it, first and last included) or "a-b".  `err` says
  * what is wrong with it. */

@@ -62,6 +62,30 @@ app_waiting_for(const struct app *app)
 	return "";
 }
 
+struct peer_count {
+	size_t established;
+	size_t n;
+};
+
+static void
+count_peer(void *arg, const struct peer_status *peer)
+{
+	struct peer_count *count = arg;
+
+	count->n++;
+	count->established += peer->state == BGP_STATE_ESTABLISHED;
+}
+
+size_t
+app_count_peers(const struct app *app, size_t *n)
+{
+	struct peer_count count = { 0 };
+
+	bgp_speaker_each_peer(app->speaker, count_peer, &count);
+	*n = count.n;
+	return count.established;
+}
+
 static void
 start_speaker(struct app *app)
 {
@@ -79,25 +103,47 @@ app_is_unconfigured(const struct app *app)
 	    world_count(app->world, OBJECT_SERVICE) == 0;
 }
 
-/* For systemctl status and the log: what keeps eipd from serving. */
+static const char *
+state_of(const struct app *app)
+{
+	const char *waiting = app_waiting_for(app);
+
+	if (*waiting)
+		return waiting;
+	if (app_is_unconfigured(app))
+		return APP_UNCONFIGURED;
+	return app->is_withdrawn ? "withdrawn" : "serving";
+}
+
+/* What keeps eipd from serving, in the log; with some numbers, in systemctl
+ * status. */
 static void
 tell_status(struct app *app)
 {
-	const char *text = app_waiting_for(app);
+	const char *state = state_of(app);
+	char text[400];
+	uint64_t hash;
+	size_t n;
+	size_t established = app_count_peers(app, &n);
 
-	if (!*text)
-		text = app_is_unconfigured(app) ? APP_UNCONFIGURED : "serving";
-	if (app->told_status && strcmp(app->told_status, text) == 0)
-		return;
-	app->told_status = text;
-	notify_status(app->notify, text);
-	log_info("eipd: %s", text);
+	snprintf(text, sizeof(text),
+	    "%s; Services: %zu, addresses announced: %zu, peers established: "
+	    "%zu of %zu",
+	    state, app->records->n, app->records->n_routes, established, n);
+	hash = str_hash(text);
+	if (hash != app->told_status)
+		notify_status(app->notify, text);
+	app->told_status = hash;
+	if (!app->told_state || strcmp(app->told_state, state) != 0)
+		log_info("eipd: %s", state);
+	app->told_state = state;
 }
 
 void
 app_progress(struct app *app)
 {
-	tell_status(app);
+	if (!app->is_ready_notified)
+		tell_status(app);
 	if (*app_waiting_for(app))
 		return;
 	if (reconcile_is_idle(app) || app->is_withdrawn)
@@ -235,6 +281,7 @@ on_watch_timer(void *arg)
 	expire_leases(app);
 	settle_tick(app);
 	cr_status_tick(app);
+	tell_status(app);
 	if (clock_mono() - app->started > speaker_waits_s(app) * MONO_S)
 		start_speaker(app);
 }

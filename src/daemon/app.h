@@ -93,7 +93,8 @@ struct app {
 	bool is_withdrawn; /* eipctl withdraw-all */
 	bool is_removal_due; /* of table and routes, with it */
 	bool is_ready_notified;
-	const char *told_status; /* to systemd; NULL: nothing yet */
+	const char *told_state; /* in the log; NULL: nothing yet */
+	uint64_t told_status; /* hash of the line that systemctl shows */
 	mono_t settle_until; /* first probes are waited for until then */
 	mono_t await_until; /* 0: see settle_await_cluster() */
 	wall_t next_expiry; /* of a lease; 0: to be found out */
@@ -123,6 +124,8 @@ ATTR_NODISCARD int app_reload(struct app *app, struct err *err);
 
 /* Something moved on: starts the speaker and tells systemd when it is time. */
 void app_progress(struct app *app);
+/* How many sessions are established; `*n`: of how many peers. */
+size_t app_count_peers(const struct app *app, size_t *n);
 /* "" once the first sync is done, else what is waited for. */
 const char *app_waiting_for(const struct app *app);
 /* As installed: no cluster, and neither pools nor Services in files. */

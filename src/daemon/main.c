@@ -149,18 +149,12 @@ on_hangup(void *arg)
 }
 
 static void
-count_established(void *arg, const struct peer_status *peer)
-{
-	*(size_t *)arg += peer->state == BGP_STATE_ESTABLISHED;
-}
-
-static void
 on_usr1(void *arg)
 {
 	const struct app *app = arg;
-	size_t established = 0;
+	size_t n_peers;
+	size_t established = app_count_peers(app, &n_peers);
 
-	bgp_speaker_each_peer(app->speaker, count_established, &established);
 	log_notice("state: services=%zu dirty=%zu waiting=%zu routes=%zu "
 		   "peers-established=%zu nodes=%zu max-stall-ms=%lld "
 		   "database=%s",

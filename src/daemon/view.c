@@ -82,19 +82,12 @@ fill_status_write(const struct app *app, const struct record *r,
 	out->status_problem = kube_status_problem(app->writer, r->ns, r->name);
 }
 
-static void
-count_established(void *arg, const struct peer_status *peer)
-{
-	*(size_t *)arg += peer->state == BGP_STATE_ESTABLISHED;
-}
-
 static bool
 has_peer(const struct app *app)
 {
-	size_t n = 0;
+	size_t n;
 
-	bgp_speaker_each_peer(app->speaker, count_established, &n);
-	return n > 0;
+	return app_count_peers(app, &n) > 0;
 }
 
 /* `is_heard`: a router is there to hear what is announced. */

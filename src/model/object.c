@@ -66,13 +66,6 @@ object_free(struct object *object)
 }
 
 const char *
-object_key(const struct object *object, struct arena *arena)
-{
-	return arena_printf(arena, "%s/%s/%s", object->cluster, object->ns,
-	    object->name);
-}
-
-const char *
 labels_get(const struct labels *labels, const char *key)
 {
 	size_t low = 0;

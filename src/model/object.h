@@ -84,9 +84,6 @@ void *object_new(enum object_kind kind, size_t size_b, const char *cluster,
     const char *ns, const char *name);
 void object_free(struct object *object); /* NULL is fine */
 
-/* "cluster/namespace/name". */
-const char *object_key(const struct object *object, struct arena *arena);
-
 /* NULL if absent. */
 const char *labels_get(const struct labels *labels, const char *key);
 bool labels_match(const struct label_selector *selector,

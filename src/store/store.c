@@ -135,7 +135,6 @@ store_stats(const struct store *store)
 static int
 failed(struct store *store, int code)
 {
-	store->stats.errors++;
 	if (db_error_passes(code)) {
 		db_rollback(store->db);
 		return code;
@@ -303,7 +302,6 @@ store_open(struct store *store, struct lease_table *table, wall_t now,
 		    store->path);
 	}
 	if (code < 0) {
-		store->stats.errors++;
 		return code;
 	}
 	store->had_data = true;

@@ -20,7 +20,6 @@ struct store;
 
 struct store_stats {
 	uint64_t commits;
-	uint64_t errors;
 	int64_t last_commit_us;
 };
 

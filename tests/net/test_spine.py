@@ -534,8 +534,8 @@ def test_the_service_manager_is_told(net, eipd, web):
         manager.settimeout(20)
         eipd.start(wrap=("env", f"NOTIFY_SOCKET={net.path('notify')}"))
         told = [manager.recv(4096).decode()]
-        while not told[-1].endswith("1 of 1 peers established"):
+        while not told[-1].endswith("1 of 1"):
             told.append(manager.recv(4096).decode())
     assert "READY=1" in told
-    assert told[-1] == ("STATUS=Serving 1 Services, 2 addresses announced, "
-                        "1 of 1 peers established")
+    assert told[-1] == ("STATUS=serving; Services: 1, addresses announced: "
+                        "2, peers established: 1 of 1")

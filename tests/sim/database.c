@@ -173,7 +173,6 @@ check_usable(struct store *store, struct err *err)
 		return err_set(err, -EAGAIN, "the database is not open");
 	if (store->file == disk_file && fault == DATABASE_FINE)
 		return 0;
-	store->stats.errors++;
 	if (store->file == disk_file && fault == DATABASE_FULL)
 		return err_set(err, -ENOSPC, "the disk is full");
 	store->file = 0;

@@ -280,9 +280,16 @@ make_state(struct ruleset *rs, struct rs_service *service,
 	return state;
 }
 
-static int
-stage_frontend(struct ruleset *rs, struct rs_service *service,
-    struct rs_frontend *fe, const struct frontend *frontend)
+/* What will be staged, once there is a number for each of the Service. */
+struct prepared {
+	struct rs_frontend *fe;
+	struct rs_state *want;
+};
+
+/* NULL if there is no number left. */
+static struct rs_state *
+prepare(struct ruleset *rs, struct rs_service *service,
+    const struct rs_frontend *fe, const struct frontend *frontend)
 {
 	const struct rs_state *base = NULL;
 	struct rs_state *want;
@@ -294,50 +301,33 @@ stage_frontend(struct ruleset *rs, struct rs_service *service,
 		base = fe->want;
 	want = make_state(rs, service, base, frontend);
 	if (!want)
-		return -ENOSPC;
+		return NULL;
 	/* What the kernel has holds the place in its shard for both. */
 	is_shared = base && base == fe->have && base->number == want->number &&
 	    base->class == want->class;
 	if (!is_shared)
 		rs_count(rs, want);
-	rs_frontend_stage(rs, fe, want);
-	if (fe->have && rs_state_eq(fe->have, want))
-		rs_frontend_unstage(rs, fe);
-	return 0;
+	return want;
 }
 
-int
-ruleset_stage(struct ruleset *rs, const char *key,
-    const struct frontend *frontends, size_t n, struct err *err)
+static void
+stage_prepared(struct ruleset *rs, struct rs_service *service,
+    const struct prepared *prepared, size_t n)
 {
-	struct rs_service *service;
 	struct rs_frontend *fe;
 	struct rs_frontend *next;
-	int rc = check(rs, key, frontends, n, err);
 
-	if (rc < 0)
-		return rc;
 	rs->stage++;
-	service = rs_service_get(rs, key);
-	service->n_refs++;
-	for (fe = TAILQ_FIRST(&service->frontends); fe;
-	     fe = TAILQ_NEXT(fe, sibling))
+	TAILQ_FOREACH (fe, &service->frontends, sibling)
 		fe->is_listed = false;
-	for (size_t i = 0; i < n && rc == 0; i++) {
-		struct rs_key fe_key = key_of(&frontends[i]);
-
-		fe = rs_frontend_get(rs, &fe_key);
+	for (size_t i = 0; i < n; i++) {
+		fe = prepared[i].fe;
+		rs_frontend_stage(rs, fe, prepared[i].want);
+		if (fe->have && rs_state_eq(fe->have, fe->want))
+			rs_frontend_unstage(rs, fe);
 		fe->is_listed = true;
-		rc = stage_frontend(rs, service, fe, &frontends[i]);
-		if (rc < 0) {
-			rs_frontend_prune(rs, fe);
-			err_set(err, rc,
-			    "%s: the numbers of the rule set are used up; "
-			    "use another appliance",
-			    key);
-		}
 	}
-	for (fe = TAILQ_FIRST(&service->frontends); fe && rc == 0; fe = next) {
+	for (fe = TAILQ_FIRST(&service->frontends); fe; fe = next) {
 		next = TAILQ_NEXT(fe, sibling);
 		if (fe->is_listed)
 			continue;
@@ -347,6 +337,39 @@ ruleset_stage(struct ruleset *rs, const char *key,
 			rs_frontend_unstage(rs, fe);
 		rs_frontend_prune(rs, fe);
 	}
+}
+
+int
+ruleset_stage(struct ruleset *rs, const char *key,
+    const struct frontend *frontends, size_t n, struct err *err)
+{
+	VEC(struct prepared) all = { 0 };
+	struct rs_service *service;
+	int rc = check(rs, key, frontends, n, err);
+
+	if (rc < 0)
+		return rc;
+	service = rs_service_get(rs, key);
+	service->n_refs++;
+	for (size_t i = 0; i < n && rc == 0; i++) {
+		struct rs_key fe_key = key_of(&frontends[i]);
+		struct prepared one = { .fe = rs_frontend_get(rs, &fe_key) };
+
+		one.want = prepare(rs, service, one.fe, &frontends[i]);
+		if (!one.want)
+			rc = err_set(err, -ENOSPC,
+			    "%s: the numbers of the rule set are used up; "
+			    "use another appliance",
+			    key);
+		vec_push(&all, one);
+	}
+	if (rc == 0)
+		stage_prepared(rs, service, all.v, all.n);
+	for (size_t i = 0; rc < 0 && i < all.n; i++) {
+		rs_state_free(rs, all.v[i].want);
+		rs_frontend_prune(rs, all.v[i].fe);
+	}
+	vec_fini(&all);
 	service->n_refs--;
 	rs_service_prune(rs, service);
 	return rc;

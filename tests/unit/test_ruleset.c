@@ -316,6 +316,69 @@ test_refused(void **state)
 	free(wish);
 }
 
+/* Every shard is full of frontends with 1024 slots. */
+static void
+load_full(struct ruleset *rs)
+{
+	size_t per_shard = slots_per_shard(SLOTS_CLASS_1024);
+
+	ruleset_load_begin(rs);
+	for (unsigned int i = 0; i < RULESET_SHARDS_MAX * per_shard; i++) {
+		uint32_t shard = i / (uint32_t)per_shard;
+		uint32_t mark = RULESET_MARK_OURS |
+		    SLOTS_CLASS_1024 << RULESET_MARK_CLASS_SHIFT |
+		    (shard * RULESET_SHARD_NUMBERS + i % (uint32_t)per_shard);
+		struct ruleset_op op = { .set = RULESET_SET_SVC,
+			.family = FAMILY_IPV4,
+			.key_len = 12,
+			.key = { 10, (uint8_t)(i >> 16), (uint8_t)(i >> 8),
+			    (uint8_t)i, IP_PROTOCOL_TCP },
+			.data_len = 4,
+			.comment = "c/n/full" };
+
+		memcpy(op.data, &mark, sizeof(mark));
+		ruleset_load_shard(rs, SLOTS_CLASS_1024, shard);
+		assert_true(ruleset_load_element(rs, &op));
+	}
+	ruleset_load_end(rs);
+}
+
+/* Its first frontend fits, its second does not: then none is staged. */
+static void
+test_numbers_used_up(void **state)
+{
+	struct ruleset *rs = ruleset_new();
+	struct wish *wish = wish_new(1, 6, (UINT64_C(1) << 33) - 1);
+	struct frontend two[2] = { wish->frontend, wish->frontend };
+	struct ruleset_totals before;
+	struct err err;
+
+	(void)state;
+	load_full(rs);
+	while (ruleset_is_dirty(rs)) { /* what they lack */
+		ruleset_begin(rs, SIZE_MAX, SIZE_MAX);
+		ruleset_done(rs);
+	}
+	ruleset_clear_moved(rs);
+	before = ruleset_totals(rs);
+	two[0].n_backends = 1;
+	two[1].port = 81;
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(ruleset_stage(rs, "c/n/a", two, 2, &err),
+		    -ENOSPC);
+		assert_non_null(strstr(err.text, "used up"));
+		assert_false(ruleset_is_dirty(rs));
+		assert_int_equal(ruleset_totals(rs).n_frontends,
+		    before.n_frontends);
+		assert_int_equal(ruleset_totals(rs).n_services,
+		    before.n_services);
+	}
+	assert_int_equal(ruleset_stage(rs, "c/n/a", two, 1, &err), 0);
+	assert_true(ruleset_is_dirty(rs));
+	free(wish);
+	ruleset_free(rs);
+}
+
 static void
 test_handed_over(void **state)
 {
@@ -582,6 +645,7 @@ main(void)
 		TEST(test_numbers),
 		TEST(test_shard_has_a_limit),
 		TEST(test_refused),
+		TEST(test_numbers_used_up),
 		TEST(test_handed_over),
 		TEST(test_chunks),
 		TEST(test_restart),

@@ -46,8 +46,7 @@ struct attrs {
 };
 
 struct element {
-	uint8_t key[KEY_B];
-	size_t key_len;
+	uint8_t key[KEY_B]; /* padded: all of a set have one length */
 	struct attrs *attrs;
 };
 
@@ -72,6 +71,7 @@ static struct {
 	int code;
 	unsigned int times;
 	bool loses_answer;
+	unsigned int interrupted; /* dumps */
 } fault;
 
 /* ---- the table ---- */
@@ -95,19 +95,16 @@ attrs_unref(struct attrs *attrs)
 }
 
 static void
-row_fini(struct object_row *row)
-{
-	for (size_t i = 0; i < row->elements.n; i++)
-		attrs_unref(row->elements.v[i].attrs);
-	vec_fini(&row->elements);
-	attrs_unref(row->attrs);
-}
-
-static void
 table_fini(struct table *t)
 {
-	for (size_t i = 0; i < t->rows.n; i++)
-		row_fini(&t->rows.v[i]);
+	for (size_t i = 0; i < t->rows.n; i++) {
+		struct object_row *row = &t->rows.v[i];
+
+		for (size_t j = 0; j < row->elements.n; j++)
+			attrs_unref(row->elements.v[j].attrs);
+		vec_fini(&row->elements);
+		attrs_unref(row->attrs);
+	}
 	vec_fini(&t->rows);
 }
 
@@ -140,13 +137,6 @@ find_row(struct table *t, unsigned int type, const char *name)
 	return NULL;
 }
 
-static int
-key_cmp(const struct element *a, const struct element *b)
-{
-	return a->key_len != b->key_len ? (a->key_len < b->key_len ? -1 : 1)
-					: memcmp(a->key, b->key, a->key_len);
-}
-
 /* Where it is, or would have to be. */
 static size_t
 element_place(const struct object_row *set, const struct element *key,
@@ -158,13 +148,13 @@ element_place(const struct object_row *set, const struct element *key,
 	while (low < high) {
 		size_t mid = low + (high - low) / 2;
 
-		if (key_cmp(&set->elements.v[mid], key) < 0)
+		if (memcmp(set->elements.v[mid].key, key->key, KEY_B) < 0)
 			low = mid + 1;
 		else
 			high = mid;
 	}
-	*is_there =
-	    low < set->elements.n && key_cmp(&set->elements.v[low], key) == 0;
+	*is_there = low < set->elements.n &&
+	    memcmp(set->elements.v[low].key, key->key, KEY_B) == 0;
 	return low;
 }
 
@@ -173,7 +163,7 @@ change_element(struct object_row *set, const struct nlattr *nest, bool is_new)
 {
 	const struct nlattr *attrs[NFTA_SET_ELEM_MAX + 1];
 	const struct nlattr *key[NFTA_DATA_MAX + 1];
-	struct element e = { .key_len = 0 };
+	struct element e = { .attrs = NULL };
 	bool is_there;
 	size_t at;
 
@@ -181,10 +171,10 @@ change_element(struct object_row *set, const struct nlattr *nest, bool is_new)
 	nl_parse_nested(attrs[NFTA_SET_ELEM_KEY], key, ARRAY_LEN(key));
 	if (!key[NFTA_DATA_VALUE])
 		return -EINVAL;
-	e.key_len = mnl_attr_get_payload_len(key[NFTA_DATA_VALUE]);
-	if (e.key_len > KEY_B)
+	if (mnl_attr_get_payload_len(key[NFTA_DATA_VALUE]) > KEY_B)
 		return -EINVAL;
-	memcpy(e.key, mnl_attr_get_payload(key[NFTA_DATA_VALUE]), e.key_len);
+	memcpy(e.key, mnl_attr_get_payload(key[NFTA_DATA_VALUE]),
+	    mnl_attr_get_payload_len(key[NFTA_DATA_VALUE]));
 	at = element_place(set, &e, &is_there);
 	if (!is_new) {
 		if (!is_there)
@@ -598,8 +588,10 @@ nl_dump(struct nl *nl, struct nlmsghdr *h, nl_fn fn, void *arg)
 {
 	if (nl->bus == NETLINK_ROUTE)
 		return dump_routes(h, fn, arg);
-	if (sim_random(50) == 0)
+	if (fault.interrupted) {
+		fault.interrupted--;
 		return -EINTR;
+	}
 	switch (h->nlmsg_type & 0xff) {
 	case NFT_MSG_GETCHAIN:
 		return dump_rows(NFT_MSG_NEWCHAIN, fn, arg);
@@ -641,6 +633,12 @@ void
 kernel_lose_answer(void)
 {
 	fault.loses_answer = true;
+}
+
+void
+kernel_interrupt(unsigned int times)
+{
+	fault.interrupted = times;
 }
 
 void

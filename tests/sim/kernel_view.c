@@ -45,11 +45,9 @@ each_element(enum ruleset_set set, ruleset_op_fn fn, void *arg)
 		abort();
 	for (enum family f = FAMILY_IPV4; f <= FAMILY_IPV6; f++) {
 		struct ruleset_op like = { .set = set, .family = f };
-		int rc;
 
-		do {
-			rc = nft_read_elements(nl, &like, fn, arg);
-		} while (rc == -EINTR);
+		while (nft_read_elements(nl, &like, fn, arg) == -EINTR)
+			;
 	}
 	nl_close(nl);
 }

@@ -86,6 +86,7 @@ void sim_crash_at(unsigned int n);
 /* ---- kernel.c ---- */
 
 void kernel_refuse(int code, unsigned int times); /* transactions */
+void kernel_interrupt(unsigned int times); /* dumps */
 void kernel_lose_answer(void); /* of the next transaction, which happens */
 void kernel_lose_table(void);
 void kernel_lose_element(uint32_t pick); /* some element of some set */

@@ -92,7 +92,6 @@ do_empty(const struct event *ev)
 {
 	sim_tell("a list of %s comes empty once",
 	    object_kind_name(kind_of(ev)));
-	check_justify_all();
 	api_list_empty(kind_of(ev));
 }
 
@@ -168,7 +167,7 @@ do_kernel(const struct event *ev)
 	int code = codes[ev->arg[1] % ARRAY_LEN(codes)];
 	unsigned int times = 1 + ev->arg[2] % 4;
 
-	switch (ev->arg[0] % 8) {
+	switch (ev->arg[0] % 9) {
 	case 0:
 		sim_tell("the table is deleted by someone");
 		check_kernel_damaged();
@@ -188,6 +187,10 @@ do_kernel(const struct event *ev)
 		kernel_change_other();
 		break;
 	case 4:
+		times = 1 + ev->arg[2] % 60;
+		sim_tell("the next %u dumps are interrupted", times);
+		kernel_interrupt(times);
+		break;
 	case 5:
 		sim_tell("the answer to the next transaction is lost");
 		kernel_lose_answer();
@@ -275,6 +278,9 @@ do_withdraw(const struct event *ev)
 
 	if (!sim_app)
 		return;
+	/* It takes what kernel and status know: then only the database does. */
+	if (!undo && database_fault() != DATABASE_FINE)
+		check_justify_all();
 	rc = sim_app->ctl_state.withdraw_all(sim_app, undo, &err);
 	sim_tell("eipctl withdraw-all%s: %s", undo ? " --undo" : "",
 	    rc < 0 ? err.text : "ok");
@@ -307,7 +313,7 @@ static const struct {
 	{ "delay", 4, do_delay },
 	{ "repeat", 3, do_repeat },
 	{ "restore", 1, do_restore },
-	{ "lag", 0, do_lag },
+	{ "lag", 2, do_lag },
 	{ "empty", 1, do_empty },
 	{ "write-fault", 5, do_write_fault },
 	{ "router", 6, do_router },

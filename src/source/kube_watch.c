@@ -161,6 +161,15 @@ go_list(struct kube_watch *w, struct kube_watch_todo *todo)
 	todo->start = true;
 }
 
+/* A cache that is behind would show a Service of ours, and so its lease, as
+ * gone; for the other kinds that passes. */
+static enum kube_watch_list
+first_list(const struct kube_watch *w)
+{
+	return w->kind == OBJECT_SERVICE ? KUBE_WATCH_LIST_WHOLE
+					 : KUBE_WATCH_LIST_ANY;
+}
+
 static void
 go_list_anew(struct kube_watch *w, enum kube_watch_list list,
     struct kube_watch_todo *todo)
@@ -169,7 +178,7 @@ go_list_anew(struct kube_watch *w, enum kube_watch_list list,
 	w->is_second_look = false;
 	w->list = list;
 	if (list == KUBE_WATCH_LIST_NOT_OLDER && !w->rv[0])
-		w->list = KUBE_WATCH_LIST_ANY;
+		w->list = first_list(w);
 	go_list(w, todo);
 }
 
@@ -239,8 +248,7 @@ relist_later(struct kube_watch *w, mono_t now, struct kube_watch_todo *todo)
 {
 	w->restarts++;
 	w->streak = 0;
-	go_list_later(w,
-	    w->rv[0] ? KUBE_WATCH_LIST_NOT_OLDER : KUBE_WATCH_LIST_ANY,
+	go_list_later(w, w->rv[0] ? KUBE_WATCH_LIST_NOT_OLDER : first_list(w),
 	    backoff(w, now), todo);
 }
 
@@ -280,8 +288,7 @@ kube_watch_begin(struct kube_watch *w, bool is_new_server, mono_t now,
 		go_stream(w, now, todo);
 	else
 		go_list_anew(w,
-		    w->was_listed ? KUBE_WATCH_LIST_CONSISTENT
-				  : KUBE_WATCH_LIST_ANY,
+		    w->was_listed ? KUBE_WATCH_LIST_CONSISTENT : first_list(w),
 		    todo);
 }
 

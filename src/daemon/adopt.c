@@ -403,7 +403,21 @@ adopt_service(void *arg, const char *key, const struct frontend *frontends,
 void
 adopt_kernel(struct app *app)
 {
+	struct err err = { 0 };
+
+	if (app->is_kernel_adopted || app->is_withdrawn)
+		return;
+	if (nft_load(app->nft, &err) < 0) {
+		if (problems_set(app->problems, SEVERITY_ERROR, OBJECT__COUNT,
+			NULL, "kernel", err.text,
+			"it is tried again every second"))
+			log_err("nft: %s", err.text);
+		return;
+	}
+	app->is_kernel_adopted = true;
+	problems_clear(app->problems, "kernel");
 	nft_each_service(app->nft, adopt_service, app);
 	save_unsaved(app);
 	dirty_holders(app);
+	reconcile_kick(app);
 }

@@ -59,6 +59,8 @@ app_waiting_for(const struct app *app)
 		       "lists";
 	if (!app->are_probes_settled)
 		return "FirstSync: the first probes are under way";
+	if (!app->is_kernel_adopted && !app->is_withdrawn)
+		return "Kernel: its table cannot be read yet";
 	return "";
 }
 
@@ -276,6 +278,7 @@ on_watch_timer(void *arg)
 	struct app *app = arg;
 
 	loop_timer_arm(app->watch_timer, MONO_S);
+	adopt_kernel(app);
 	repair_kernel(app);
 	check_store(app);
 	expire_leases(app);
@@ -434,11 +437,6 @@ app_start(struct app *app, struct err *err)
 		return rc;
 	make_timers(app);
 	adopt_store(app);
-	if (!app->is_withdrawn && nft_load(app->nft, err) < 0) {
-		log_err("nft: %s", err->text);
-		problems_set(app->problems, SEVERITY_ERROR, OBJECT__COUNT, NULL,
-		    "kernel", err->text, "it is tried again every second");
-	}
 	configure_probe(app);
 	app->files = files_new(app->loop, app->conf.objects, &app->sink);
 	if (app->conf.kubeconfig) {

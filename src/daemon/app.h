@@ -89,6 +89,7 @@ struct app {
 	bool is_bgp_scheduled;
 	bool is_kube_synced; /* its first sync was seen */
 	bool are_probes_settled;
+	bool is_kernel_adopted; /* before, nobody knows what it carries */
 	bool is_speaker_started;
 	bool is_withdrawn; /* eipctl withdraw-all */
 	bool is_removal_due; /* of table and routes, with it */
@@ -187,6 +188,7 @@ void reconcile_publish(struct app *app, struct record *record);
 
 /* adopt.c: what kernel and database say at the start. */
 void adopt_store(struct app *app);
+/* Until it could be read: to be called again. */
 void adopt_kernel(struct app *app);
 /* Opens the database again after a failure; true once it is usable. */
 bool adopt_retry_store(struct app *app);

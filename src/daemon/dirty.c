@@ -11,7 +11,7 @@
 bool
 reconcile_is_cluster_ready(const struct app *app, const char *cluster)
 {
-	if (!app->are_probes_settled)
+	if (!app->are_probes_settled || !app->is_kernel_adopted)
 		return false;
 	if (strcmp(cluster, CLUSTER_STATIC) == 0)
 		return true;

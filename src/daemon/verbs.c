@@ -389,10 +389,11 @@ app_withdraw(struct app *app, bool is_withdrawn, struct err *err)
 	if (app->is_withdrawn == is_withdrawn)
 		return 0;
 	app->is_withdrawn = is_withdrawn;
+	app->is_kernel_adopted = false;
 	if (!is_withdrawn) {
 		reconcile_dirty_all(app);
-		reconcile_kick(app);
-		return nft_load(app->nft, err);
+		adopt_kernel(app);
+		return 0;
 	}
 	reconcile_withdraw_all(app);
 	app->is_removal_due = true;

@@ -12,6 +12,7 @@
 #include "daemon/app.h"
 #include "model/world.h"
 #include "plan/backends.h"
+#include "plan/share.h"
 #include "source/probe.h"
 #include "sys/log.h"
 #include "sys/loop.h"
@@ -139,6 +140,18 @@ dirty_former_service(struct app *app, const struct slice *slice)
 		reconcile_dirty(app, old->o.cluster, old->o.ns, old->service);
 }
 
+/* What it holds may be shared on other terms by now. */
+static void
+wake_sharers(struct app *app, const struct service *new)
+{
+	const struct service *old =
+	    (const struct service *)world_get(app->world, OBJECT_SERVICE,
+		new->o.cluster, new->o.ns, new->o.name);
+
+	if (old && !share_same_terms(old, new))
+		reconcile_wake_waiting(app);
+}
+
 static void
 put_now(struct app *app, struct object *object)
 {
@@ -147,6 +160,8 @@ put_now(struct app *app, struct object *object)
 	subject_of(subject, object->kind, object->ns, object->name);
 	if (problems_clear(app->problems, subject))
 		log_notice("%s: accepted", subject);
+	if (object->kind == OBJECT_SERVICE)
+		wake_sharers(app, (const struct service *)object);
 	if (object->kind == OBJECT_SLICE)
 		dirty_former_service(app, (const struct slice *)object);
 	if (!world_put(app->world, object))

@@ -77,3 +77,19 @@ share_allowed(const struct world *world, const struct service *service,
 	}
 	return true;
 }
+
+bool
+share_same_terms(const struct service *a, const struct service *b)
+{
+	if (!str_eq(a->share_key, b->share_key) || a->n_wanted != b->n_wanted ||
+	    a->n_ports != b->n_ports)
+		return false;
+	for (size_t i = 0; i < a->n_wanted; i++)
+		if (!addr_eq(&a->wanted[i], &b->wanted[i]))
+			return false;
+	for (size_t i = 0; i < a->n_ports; i++)
+		if (a->ports[i].port != b->ports[i].port ||
+		    a->ports[i].protocol != b->ports[i].protocol)
+			return false;
+	return true;
+}

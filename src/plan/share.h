@@ -17,4 +17,8 @@ bool share_allowed(const struct world *world, const struct service *service,
 bool share_has_key(const struct world *world, const struct lease *lease,
     const char *key);
 
+/* The terms on which others may hold what the Service holds: key, addresses
+ * asked for, ports. */
+bool share_same_terms(const struct service *a, const struct service *b);
+
 #endif

@@ -115,9 +115,8 @@ wanted_of_family(const struct service *s, enum family family)
 	return NULL;
 }
 
-/* By name; one that was adopted before its pool was known, by address. */
-static const struct pool *
-pool_of_lease(const struct world *world, const struct lease *l)
+const struct pool *
+alloc_pool_of(const struct world *world, const struct lease *l)
 {
 	size_t n;
 	const struct pool *const *pools = world_pools(world, &n);
@@ -147,7 +146,7 @@ keep_held(struct search *q, enum family family)
 
 		if (!l->is_held || l->address.family != family)
 			continue;
-		pool = pool_of_lease(q->in->world, l);
+		pool = alloc_pool_of(q->in->world, l);
 		name = pool ? pool->o.name : l->pool;
 		if (wanted && !addr_eq(wanted, &l->address))
 			continue;

@@ -16,6 +16,11 @@ struct alloc_hints *alloc_hints_new(void);
 void alloc_hints_free(struct alloc_hints *hints);
 void alloc_hints_reset(struct alloc_hints *hints);
 
+/* By name; of a lease that was adopted before its pool was known, by address.
+ * NULL if there is none. */
+const struct pool *alloc_pool_of(const struct world *world,
+    const struct lease *lease);
+
 /* Fills addrs and candidates, or refuses with a reason per candidate pool. */
 void alloc_addresses(const struct plan_input *in, struct alloc_hints *hints,
     const struct service *service, struct decision *decision);

@@ -92,6 +92,33 @@ ops_push(struct lease_ops *ops, struct lease_op op)
 	vec_push(ops, op);
 }
 
+/* The row of what was adopted before its pool was known learns it. */
+static void
+put_pool(const struct plan_input *in, const struct service *service,
+    const struct decision_address *a, struct lease_ops *out)
+{
+	const struct lease *l = lease_of_service(in->leases, service->o.cluster,
+	    service->o.ns, service->o.name);
+	struct lease_op op = { .kind = LEASE_OP_PUT,
+		.event = "adopted",
+		.reason = "its pool is known now",
+		.at = in->now };
+
+	while (l && !addr_eq(&l->address, &a->addr))
+		l = lease_next_of_service(l);
+	if (!l || *l->pool || !*a->pool)
+		return;
+	/* Not the row's strings: it is replaced before this is written. */
+	op.lease = *l;
+	op.lease.cluster = service->o.cluster;
+	op.lease.ns = service->o.ns;
+	op.lease.name = service->o.name;
+	op.lease.uid = service->o.uid;
+	op.lease.pool = a->pool;
+	op.lease.is_passive = a->protocol == POOL_PROTOCOL_PASSIVE;
+	ops_push(out, op);
+}
+
 void
 plan_lease_puts(const struct plan_input *in, const struct service *service,
     const struct decision *decision, struct lease_ops *out)
@@ -99,8 +126,10 @@ plan_lease_puts(const struct plan_input *in, const struct service *service,
 	for (size_t i = 0; i < decision->n_addrs; i++) {
 		const struct decision_address *a = &decision->addrs[i];
 
-		if (!a->is_new)
+		if (!a->is_new) {
+			put_pool(in, service, a, out);
 			continue;
+		}
 		ops_push(out,
 		    (struct lease_op){ .kind = LEASE_OP_PUT,
 			.lease = { .address = a->addr,
@@ -144,7 +173,7 @@ plan_lease_releases(const struct plan_input *in, const char *cluster,
 
 	for (l = lease_of_service(in->leases, cluster, ns, name); l;
 	     l = lease_next_of_service(l)) {
-		const struct pool *pool = world_pool(in->world, l->pool);
+		const struct pool *pool = alloc_pool_of(in->world, l);
 		struct lease_op op = { .kind = LEASE_OP_PUT,
 			.lease = *l,
 			.event = "released",
@@ -153,6 +182,7 @@ plan_lease_releases(const struct plan_input *in, const char *cluster,
 
 		if (!l->is_held || decides(decision, &l->address))
 			continue;
+		op.lease.pool = pool ? pool->o.name : l->pool;
 		op.lease.is_held = false;
 		op.lease.since = in->now;
 		op.lease.quarantine_until = in->now +

@@ -10,6 +10,11 @@ const char ledger_insert_sql[] =
     "INSERT INTO ledger (time, event, address, cluster, namespace, name,"
     " uid, pool, reason) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
 
+const char ledger_prune_sql[] =
+    "DELETE FROM ledger"
+    " WHERE id <= (SELECT max(id) FROM ledger) - 1000000"
+    " AND id < (SELECT min(id) FROM ledger) + ?1";
+
 int
 ledger_add(sqlite3 *db, const char *path, sqlite3_stmt *insert,
     const struct lease_op *op, struct err *err)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * ledger: what happened to which address, one row per lease operation; only
- * ever added to.
+ * ledger: what happened to which address, one row per lease operation; the
+ * newest million of them.
  */
 #ifndef EIPD_STORE_LEDGER_H
 #define EIPD_STORE_LEDGER_H
@@ -12,6 +12,9 @@
 #include "store/store.h"
 
 extern const char ledger_insert_sql[];
+/* Deletes what is too old, the oldest first, at most ?1 rows: with each
+ * addition a few, so that it never takes long. */
+extern const char ledger_prune_sql[];
 
 ATTR_NODISCARD int ledger_add(sqlite3 *db, const char *path,
     sqlite3_stmt *insert, const struct lease_op *op, struct err *err);

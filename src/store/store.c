@@ -25,6 +25,7 @@ enum stmt {
 	STMT_RESERVE,
 	STMT_UNRESERVE,
 	STMT_LEDGER,
+	STMT_LEDGER_PRUNE,
 	STMT_SET,
 	STMT_GET,
 	STMT_BEGIN,
@@ -45,6 +46,7 @@ static const char *const stmt_sql[] = {
 			 " VALUES (?1, ?2, ?3, ?4, ?5)",
 	[STMT_UNRESERVE] = "DELETE FROM reservation WHERE address = ?1",
 	[STMT_LEDGER] = ledger_insert_sql,
+	[STMT_LEDGER_PRUNE] = ledger_prune_sql,
 	[STMT_SET] = "INSERT OR REPLACE INTO setting (name, value)"
 		     " VALUES (?1, ?2)",
 	[STMT_GET] = "SELECT value FROM setting WHERE name = ?1",
@@ -453,6 +455,11 @@ store_apply(struct store *store, const struct lease_op *ops, size_t n,
 	code = step(store, STMT_BEGIN, err);
 	for (size_t i = 0; i < n && code == 0; i++)
 		code = apply_op(store, &ops[i], err);
+	/* Twice what was added: it catches up. */
+	sqlite3_bind_int64(store->stmts[STMT_LEDGER_PRUNE], 1,
+	    2 * (sqlite3_int64)n);
+	if (code == 0)
+		code = step(store, STMT_LEDGER_PRUNE, err);
 	if (code == 0)
 		code = commit(store, began_us, err);
 	return code < 0 ? failed(store, code) : 0;

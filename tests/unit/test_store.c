@@ -22,7 +22,7 @@
 
 #include "base/attr.h"
 #include "base/str.h"
-#include "store/migrate.h"
+#include "store/migrations.h"
 #include "store/store.h"
 
 enum {
@@ -257,6 +257,28 @@ test_history(void **state)
 	exec_sql(f, "UPDATE ledger SET reason = 'x'", SQLITE_CONSTRAINT);
 }
 
+/* The newest million stay; of what is older, two rows go with each one that
+ * comes. */
+static void
+test_history_ends(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_open(f, false, 0);
+	exec_sql(f,
+	    "WITH n(id) AS (VALUES (1), (2), (3), (4), (5), (1000003))"
+	    " INSERT INTO ledger SELECT id, 0, '', '10.0.0.' || id, '', 'n',"
+	    " 's', '', '', '' FROM n",
+	    SQLITE_OK);
+	exec_sql(f, "DELETE FROM ledger WHERE id = 4", SQLITE_CONSTRAINT);
+	exec_sql(f, "DELETE FROM ledger WHERE id = 3", SQLITE_OK);
+	assert_int_equal(put(f, "192.0.2.1", "a"), 0);
+	assert_history(f, NULL, "n", "s", 9,
+	    "10.0.0.4 n/s, 10.0.0.5 n/s, 10.0.0.1000003 n/s");
+	assert_int_equal(put(f, "192.0.2.1", "a"), 0);
+	assert_history(f, NULL, "n", "s", 9, "10.0.0.1000003 n/s");
+}
+
 static void
 test_settings(void **state)
 {
@@ -410,40 +432,6 @@ test_foreign(void **state)
 	assert_int_equal(open_again(f), -EINVAL);
 	assert_text(f, "another program's database");
 	exec_sql(f, "INSERT INTO photos VALUES (1)", SQLITE_OK);
-}
-
-static void
-test_migration(void **state)
-{
-	static const struct migration v[] = {
-		{ 1, "CREATE TABLE lease (a TEXT) STRICT" },
-		{ 2, "ALTER TABLE lease ADD COLUMN b TEXT" },
-		{ 3, "CREATE TABLE x (y); syntax error" },
-	};
-	struct fixture *f = *state;
-	sqlite3 *db = NULL;
-
-	assert_int_equal(sqlite3_open(f->path, &db), SQLITE_OK);
-	assert_int_equal(migrate_run(db, f->path, v, 1, &f->err), 0);
-	assert_int_equal(sqlite3_exec(db, "INSERT INTO lease VALUES ('one')",
-			     NULL, NULL, NULL),
-	    SQLITE_OK);
-	assert_false(has_file(f, ".bak-0"));
-	assert_int_equal(migrate_run(db, f->path, v, 2, &f->err), 0);
-	assert_true(has_file(f, ".bak-1"));
-	assert_false(has_file(f, ".bak-1.new"));
-	assert_int_equal(migrate_run(db, f->path, v, 2, &f->err), 0);
-	assert_false(has_file(f, ".bak-2"));
-	/* A migration that fails leaves the schema before it. */
-	assert_true(migrate_run(db, f->path, v, 3, &f->err) < 0);
-	assert_text(f, "change to schema 3");
-	assert_int_equal(sqlite3_exec(db, "SELECT y FROM x", NULL, NULL, NULL),
-	    SQLITE_ERROR);
-	assert_int_equal(migrate_run(db, f->path, v, 2, &f->err), 0);
-	assert_int_equal(migrate_run(db, f->path, v, 1, &f->err), -ENOTSUP);
-	sqlite3_close(db);
-	strcat(f->path, ".bak-1");
-	exec_sql(f, "SELECT a FROM lease WHERE a = 'one'", SQLITE_OK);
 }
 
 static void
@@ -676,6 +664,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_round_trip),
 		TEST(test_history),
+		TEST(test_history_ends),
 		TEST(test_settings),
 		TEST(test_all_or_nothing),
 		TEST(test_locked),
@@ -684,7 +673,6 @@ main(void)
 		TEST(test_missing_table),
 		TEST(test_newer),
 		TEST(test_foreign),
-		TEST(test_migration),
 		TEST(test_bad_places),
 		TEST(test_read_only),
 		TEST(test_full_disk),

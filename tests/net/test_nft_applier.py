@@ -6,11 +6,14 @@ Needs root and nft.  The applier is driven by nft_driver, which is taken from
 the environment (NFT_DRIVER) or built here."""
 
 import collections
+import contextlib
 import glob
 import json
 import os
 import re
+import select
 import socket
+import struct
 import subprocess
 import threading
 
@@ -23,7 +26,7 @@ TOP = os.path.dirname(os.path.dirname(HERE))
 EIP4, EIP6 = "198.18.0.1", "fd18::1"
 NODES4 = [f"10.92.0.{i}" for i in (11, 12, 13)]
 NODES6 = [f"fd92::{i}" for i in (11, 12, 13)]
-TCP, UDP = 6, 17
+TCP, UDP, SCTP = 6, 17, 132
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 
@@ -242,6 +245,63 @@ def test_weights(net, driver):
     seen = counts(lambda: net.get(EIP4, 80)[0], 80)
     assert set(seen) == {"n1", "n2"}
     assert seen["n1"] > seen["n2"] * 1.5
+
+
+def crc32c(data):
+    crc = 0xffffffff
+    for octet in data:
+        crc ^= octet
+        for _ in range(8):
+            crc = crc >> 1 ^ (0x82f63b78 if crc & 1 else 0)
+    return crc ^ 0xffffffff
+
+
+def sctp_packet(source, target, tag, kind):
+    """An INIT (1) or INIT ACK (2): RFC 9260, 3.3.2."""
+    def packet(crc):
+        return (struct.pack("!HHI", source, target, tag) +
+                struct.pack("<I", crc) +
+                struct.pack("!BBHIIHHI", kind, 0, 20, 7, 65536, 1, 1, 1))
+    return packet(crc32c(packet(0)))
+
+
+def sctp_read(s):
+    """(source address, source port, port, kind) of a packet that is whole."""
+    data, peer = s.recvfrom(2048)
+    if s.family == socket.AF_INET:
+        data = data[(data[0] & 15) * 4:]
+    assert crc32c(data[:8] + bytes(4) + data[12:]) == int.from_bytes(
+        data[8:12], "little")
+    return (peer[0], *struct.unpack("!HH", data[:4]), data[12])
+
+
+@pytest.mark.parametrize("address", [EIP4, EIP6])
+def test_sctp(net, driver, address):
+    """By hand: not every kernel has SCTP sockets."""
+    nodes, gateway = ((NODES6, "fd92::1") if ":" in address
+                      else (NODES4, "10.92.0.1"))
+    driver.stage("prod/default/web", frontend(address, SCTP, 9999, "masq",
+                                              at(nodes, 30132)))
+    driver.commit()
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with contextlib.ExitStack() as stack:
+        socks = {}
+        for host in ("cl", *lab.NODES):
+            with lab.inside(net.ns(host)):
+                socks[host] = stack.enter_context(
+                    socket.socket(family, socket.SOCK_RAW, SCTP))
+        for n in range(8):
+            socks["cl"].sendto(sctp_packet(5000 + n, 9999, 0, 1), (address, 0))
+            got, _, _ = select.select([socks[h] for h in lab.NODES], [], [], 5)
+            assert len(got) == 1
+            peer, source, port, kind = sctp_read(got[0])
+            assert (peer, port, kind) == (gateway, 30132, 1)
+            got[0].sendto(sctp_packet(30132, source, 7, 2), (peer, 0))
+            assert select.select([socks["cl"]], [], [], 5)[0]
+            assert sctp_read(socks["cl"]) == (address, 9999, 5000 + n, 2)
+        packets, octets, connections = totals(net)
+        size = 32 + (40 if ":" in address else 20)
+        assert (packets, octets, connections) == (16, 16 * size, 8)
 
 
 def test_flows_are_forgotten(net, driver):

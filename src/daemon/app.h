@@ -183,8 +183,9 @@ bool reconcile_is_idle(const struct app *app);
 enum service_state reconcile_state(const struct app *app,
     const struct record *record);
 void reconcile_withdraw_all(struct app *app);
-/* Tells the API server what is in force for the record. */
-void reconcile_publish(struct app *app, struct record *record);
+
+/* publish.c: tells the API server what is in force for the record. */
+void publish_service(struct app *app, struct record *record);
 
 /* adopt.c: what kernel and database say at the start. */
 void adopt_store(struct app *app);

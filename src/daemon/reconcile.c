@@ -13,7 +13,6 @@
 #include <string.h>
 
 #include "apply/bgp_speaker.h"
-#include "apply/kube_status.h"
 #include "apply/nft.h"
 #include "ctl/server.h"
 #include "daemon/app.h"
@@ -39,6 +38,7 @@ struct item {
 	struct record *record;
 	const struct service *service; /* NULL: gone, or not ours */
 	struct decision *decision; /* NULL with it */
+	size_t n_releases;
 	bool is_held_back; /* the database refused: as it was */
 	bool is_staged;
 };
@@ -462,76 +462,14 @@ program(struct pass *p)
 	}
 }
 
-/* ---- publish, release ---- */
+/* ---- release ---- */
 
+/* What the item's Service holds and does not want any more. */
 static void
-fill_ingress(const struct app *app, const struct decision *d,
-    struct ingress out[SERVICE_FAMILIES_MAX])
-{
-	for (size_t i = 0; i < d->n_addrs; i++)
-		out[i] = (struct ingress){ .addr = d->addrs[i].addr,
-			.ip_mode = app->conf.ip_mode };
-}
-
-/* No longer ours: what we wrote is taken back.  What was never ours is left
- * alone, whatever its status says. */
-static void
-unpublish(struct app *app, struct record *r, const struct service *s)
-{
-	if (r->is_published && s && s->is_load_balancer && !s->o.is_deleting)
-		kube_status_want(app->writer, s, NULL, 0);
-	else
-		kube_status_forget(app->writer, r->ns, r->name);
-	r->is_published = false;
-}
-
-static bool
-is_holder(const struct app *app, const struct record *r)
-{
-	const struct lease *l;
-
-	for (l = lease_of_service(app->leases, r->cluster, r->ns, r->name); l;
-	     l = lease_next_of_service(l))
-		if (l->is_held)
-			return true;
-	return false;
-}
-
-void
-reconcile_publish(struct app *app, struct record *r)
-{
-	const struct service *s = (const struct service *)world_get(app->world,
-	    OBJECT_SERVICE, r->cluster, r->ns, r->name);
-	struct ingress ingress[SERVICE_FAMILIES_MAX];
-	const struct decision *d = r->decision;
-	bool is_shown = d && r->is_programmed && !app->is_withdrawn;
-
-	if (!app->writer || strcmp(r->cluster, CLUSTER_STATIC) == 0)
-		return;
-	if (app->is_withdrawn && s && s->is_load_balancer &&
-	    is_holder(app, r)) {
-		kube_status_want(app->writer, s, NULL, 0);
-		return;
-	}
-	if (!d || !s) {
-		unpublish(app, r, s);
-		return;
-	}
-	/* Pending ones are left as they are: an address that is in use must
-	 * not vanish from view because something here is slow. */
-	if (*r->pending && !r->has_conflict)
-		return;
-	if (is_shown)
-		fill_ingress(app, d, ingress);
-	kube_status_want(app->writer, s, ingress, is_shown ? d->n_addrs : 0);
-	r->is_published = true;
-}
-
-static void
-release(struct pass *p, struct item *it)
+plan_releases(struct pass *p, struct item *it, struct lease_ops *ops)
 {
 	struct record *r = it->record;
-	struct lease_ops ops = { 0 };
+	size_t before = ops->n;
 
 	if (it->is_held_back || r->is_dirty)
 		return;
@@ -539,19 +477,41 @@ release(struct pass *p, struct item *it)
 	    it->decision      ? "the Service asks for another address"
 		: it->service ? "the Service is no longer ours"
 			      : "the Service is gone",
-	    &ops);
-	if (ops.n && apply_ops(p->app, ops.v, ops.n) < 0) {
-		/* It stays held until that can be written down. */
-		record_mark_dirty(p->app->records, r, r->dirty_since);
-		retry_soon(p->app);
-	} else if (ops.n) {
-		for (size_t i = 0; i < ops.n; i++) {
-			tell_released(p->app, it->service, &ops.v[i].lease);
-			lease_table_apply(p->app->leases, &ops.v[i]);
+	    ops);
+	it->n_releases = ops->n - before;
+}
+
+/* One transaction for all of the pass, like persist().  If it fails, all of
+ * them stay held until it can be written down. */
+static void
+release(struct pass *p)
+{
+	struct app *app = p->app;
+	struct lease_ops ops = { 0 };
+	const struct lease_op *op;
+	int rc;
+
+	for (size_t i = 0; i < p->items.n; i++)
+		plan_releases(p, &p->items.v[i], &ops);
+	rc = apply_ops(app, ops.v, ops.n);
+	if (rc < 0)
+		retry_soon(app);
+	op = ops.v;
+	for (size_t i = 0; i < p->items.n; i++) {
+		struct item *it = &p->items.v[i];
+
+		if (rc < 0 && it->n_releases)
+			record_mark_dirty(app->records, it->record,
+			    it->record->dirty_since);
+		for (size_t k = 0; rc == 0 && k < it->n_releases; k++, op++) {
+			tell_released(app, it->service, &op->lease);
+			lease_table_apply(app->leases, op);
 		}
-		p->app->next_expiry = 0;
-		plan_cache_addresses_freed(p->app->cache);
-		reconcile_wake_waiting(p->app);
+	}
+	if (rc == 0 && ops.n) {
+		app->next_expiry = 0;
+		plan_cache_addresses_freed(app->cache);
+		reconcile_wake_waiting(app);
 	}
 	vec_fini(&ops);
 }
@@ -585,7 +545,7 @@ settle(struct pass *p, struct item *it)
 		if (r->decision->is_refused || r->decision->lacks_address)
 			record_mark_waiting(app->records, r);
 	}
-	reconcile_publish(app, r);
+	publish_service(app, r);
 	tell_state(app, r);
 	if (!r->decision && !r->is_dirty)
 		records_remove(app->records, r);
@@ -600,7 +560,7 @@ publish_withdrawn(struct app *app)
 
 	VEC_FOREACH (r, &app->records->dirty) {
 		(*r)->is_dirty = false;
-		reconcile_publish(app, *r);
+		publish_service(app, *r);
 	}
 	vec_clear(&app->records->dirty);
 }
@@ -639,10 +599,9 @@ run_pass(void *arg)
 			histogram_add(&app->converge,
 			    now - it->record->dirty_since);
 	}
-	for (size_t i = 0; i < p.items.n; i++) {
-		release(&p, &p.items.v[i]);
+	release(&p);
+	for (size_t i = 0; i < p.items.n; i++)
 		settle(&p, &p.items.v[i]);
-	}
 	reconcile_kick(app);
 	app_progress(app);
 out:
@@ -688,6 +647,6 @@ reconcile_withdraw_all(struct app *app)
 		}
 		r->n_routes = 0;
 		r->is_programmed = false;
-		reconcile_publish(app, r);
+		publish_service(app, r);
 	}
 }

@@ -14,7 +14,7 @@ from kubelab import MANIFESTS
 from lab import Eipd, NftMonitor, Stream, wait_for
 import objects
 from test_kube_cr_status import fetch
-from test_kube_interface import address_of, problem, reach, route
+from test_kube_interface import address_of, problem, route
 from test_kube_spine import CONF, delete, ingress, service
 from traffic import Hammer
 
@@ -51,7 +51,8 @@ def eipd(net, server):
 def web(net, eipd):
     net.kube.apply(service("web"))
     address = address_of(net, "web")
-    reach(net, address)
+    wait_for("every kube-proxy knows it",
+             lambda: all(net.spread(address, 80, 30).values()), 60)
     eipd.wait_state("default", "web", "announced")
     return address
 

@@ -476,6 +476,24 @@ def test_database_removed_while_it_runs(net, eipd, web):
                                "announced")["addresses"] == web
 
 
+def commits(eipd):
+    return [int(line.split()[-1]) for line in
+            eipd.get("/metrics")[1].splitlines()
+            if line.startswith("eipd_db_commit_seconds_count ")][0]
+
+
+def test_many_that_go_are_few_transactions(eipd):
+    """Each waits for the disk, and everything waits for it."""
+    names = [f"many{i}" for i in range(30)]
+    with extra(eipd, "many", *(asks(n) for n in names)):
+        for n in names:
+            eipd.wait_state("default", n, "announced")
+        before = commits(eipd)
+    for n in names:
+        wait_for("gone", lambda: not eipd.service("default", n))
+    assert commits(eipd) - before < 6
+
+
 def test_after_a_reboot_all_is_as_it_was(net, eipd, web):
     eipd.stop()
     net.run("gw", "nft", "delete", "table", "inet", "eipd")

@@ -1,8 +1,18 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Clients that never rest."""
+"""Clients that never rest, and what they cost."""
 import threading
 
 from lab import wait_for
+
+# For an eipd that is measured: its own time, not that of a busy machine, and
+# its own memory, not what a sanitizer keeps.
+MEASURED = ("env", "ASAN_OPTIONS=abort_on_error=0:quarantine_size_mb=4",
+            "nice", "-n", "-19")
+
+
+def rss_kb(eipd):
+    with open(f"/proc/{eipd.proc.pid}/statm") as f:
+        return int(f.read().split()[1]) * 4
 
 
 class Hammer:

@@ -96,6 +96,11 @@ const struct cmd cmd_table[] = {
 	    .help = "everything that is wrong; exit code 1 if any error",
 	    .path = "/v1/check",
 	    .show = show_check },
+	{ .name = "doctor",
+	    .synopsis = "",
+	    .help = "what the box needs; exit code 1 if any error",
+	    .path = "/v1/doctor",
+	    .show = show_doctor },
 	{ .name = "reserve",
 	    .synopsis = "ADDRESS NAMESPACE/NAME",
 	    .help = "keep an address for one Service without end",
@@ -250,7 +255,7 @@ cmd_help(const struct cmd *cmd, const char *group, struct str *out)
 int
 cmd_exit_of(const struct cmd *cmd, const json_t *answer)
 {
-	if (cmd->show == show_check &&
+	if ((cmd->show == show_check || cmd->show == show_doctor) &&
 	    json_is_false(json_object_get(answer, "ok")))
 		return EXIT_REFUSED;
 	return EXIT_DONE;

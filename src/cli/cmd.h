@@ -92,7 +92,8 @@ void cmd_help(const struct cmd *cmd, const char *group, struct str *out);
 
 /* show.c */
 cmd_show_fn show_status, show_services, show_pools, show_leases, show_backends,
-    show_nodes, show_peers, show_routes, show_explain, show_history, show_check;
+    show_nodes, show_peers, show_routes, show_explain, show_history, show_check,
+    show_doctor;
 
 /* What the exit code is, whatever the output format. */
 int cmd_exit_of(const struct cmd *cmd, const json_t *answer);

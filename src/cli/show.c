@@ -260,6 +260,27 @@ show_history(const json_t *answer, const struct look *look, struct str *out)
 
 /* ---- no tables ---- */
 
+/* "STATE  SUBJECT: TEXT", and the remedy in a line of its own. */
+static void
+show_judged(const json_t *item, const char *state_key, const char *subject_key,
+    const struct look *look, struct str *out)
+{
+	const char *state = json_string_value(json_object_get(item, state_key));
+	const char *remedy = json_string_value(json_object_get(item, "remedy"));
+
+	table_state(state ? state : "error", look, out);
+	str_add(out, "  ");
+	table_value(json_object_get(item, subject_key), out);
+	str_add(out, ": ");
+	table_value(json_object_get(item, "text"), out);
+	str_add(out, "\n");
+	if (remedy && *remedy) {
+		str_add(out, "         ");
+		table_text(remedy, out);
+		str_add(out, "\n");
+	}
+}
+
 int
 show_check(const json_t *answer, const struct look *look, struct str *out)
 {
@@ -270,22 +291,20 @@ show_check(const json_t *answer, const struct look *look, struct str *out)
 		str_add(out, "no problems\n");
 	json_array_foreach(json_object_get(answer, "problems"), i, p)
 	{
-		const char *severity =
-		    json_string_value(json_object_get(p, "severity"));
-		const char *remedy =
-		    json_string_value(json_object_get(p, "remedy"));
+		show_judged(p, "severity", "subject", look, out);
+	}
+	return EXIT_DONE;
+}
 
-		table_state(severity ? severity : "error", look, out);
-		str_add(out, "  ");
-		table_value(json_object_get(p, "subject"), out);
-		str_add(out, ": ");
-		table_value(json_object_get(p, "text"), out);
-		str_add(out, "\n");
-		if (remedy && *remedy) {
-			str_add(out, "         ");
-			table_text(remedy, out);
-			str_add(out, "\n");
-		}
+int
+show_doctor(const json_t *answer, const struct look *look, struct str *out)
+{
+	const json_t *check;
+	size_t i;
+
+	json_array_foreach(json_object_get(answer, "checks"), i, check)
+	{
+		show_judged(check, "state", "check", look, out);
 	}
 	return EXIT_DONE;
 }

@@ -27,6 +27,7 @@ static const struct route {
 	{ .path = "/v1/explain", .get = view_explain },
 	{ .path = "/v1/history", .get = view_history },
 	{ .path = "/v1/check", .get = view_check },
+	{ .path = "/v1/doctor", .get = view_doctor },
 	{ .path = "/v1/events", .get = view_events },
 	{ .path = "/metrics", .get = view_metrics },
 	{ .path = "/healthz", .get = view_healthz },

@@ -60,7 +60,7 @@ char *ctl_param(const struct ctl_request *req, const char *name);
 typedef void ctl_fn(const struct ctl_request *req, struct ctl_answer *answer);
 ctl_fn view_status, view_services, view_pools, view_leases, view_backends,
     view_nodes, view_peers, view_routes, view_explain, view_history, view_check,
-    view_events, view_metrics, view_healthz, view_readyz;
+    view_doctor, view_events, view_metrics, view_healthz, view_readyz;
 ctl_fn verb_reserve, verb_unreserve, verb_release, verb_reload,
     verb_withdraw_all;
 

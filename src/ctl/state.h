@@ -16,6 +16,7 @@
 #include "model/decision.h"
 #include "model/lease.h"
 #include "model/world.h"
+#include "sys/doctor.h"
 
 /* One Service that is ours, with what was carried out of its decision. */
 struct service_status {
@@ -156,6 +157,7 @@ struct ctl_state {
 	    void *fn_arg);
 	void (*each_problem)(void *arg,
 	    void (*fn)(void *fn_arg, const struct problem *p), void *fn_arg);
+	void (*each_finding)(void *arg, doctor_fn *fn, void *fn_arg);
 	int (*each_history)(void *arg, const char *address, const char *ns,
 	    const char *name,
 	    void (*fn)(void *fn_arg, const struct history_entry *h),

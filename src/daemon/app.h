@@ -227,6 +227,9 @@ ATTR_NODISCARD int app_remove_rules(struct app *app, struct err *err);
 /* view.c, verbs.c */
 void view_init(struct app *app, struct ctl_state *state);
 void verbs_init(struct ctl_state *state);
+/* doctor.c: settings of the kernel; with what its rules do to ours. */
+void app_each_setting(const struct app *app, doctor_fn *fn, void *fn_arg);
+void app_each_finding(void *arg, doctor_fn *fn, void *fn_arg);
 void app_each_problem(void *arg,
     void (*fn)(void *fn_arg, const struct problem *p), void *fn_arg);
 

@@ -19,7 +19,6 @@
 #include "source/kube.h"
 #include "store/store.h"
 #include "sys/clock.h"
-#include "sys/sysctl.h"
 
 /* ---- check ---- */
 
@@ -142,16 +141,10 @@ emit_remembered(const struct app *app, const struct problem_sink *sink)
 }
 
 static void
-emit_forwarding(const struct problem_sink *sink)
+emit_setting(void *arg, const struct doctor_finding *f)
 {
-	struct err err = { 0 };
-
-	if (sysctl_check_forwarding(FAMILY_IPV4, &err) < 0)
-		emit(sink, SEVERITY_ERROR, "net.ipv4.ip_forward", err.text,
-		    "sysctl -w net.ipv4.ip_forward=1");
-	if (sysctl_check_forwarding(FAMILY_IPV6, &err) < 0)
-		emit(sink, SEVERITY_ERROR, "net.ipv6.conf.all.forwarding",
-		    err.text, "sysctl -w net.ipv6.conf.all.forwarding=1");
+	if (f->level == DOCTOR_ERROR)
+		emit(arg, SEVERITY_ERROR, f->check, f->text, f->remedy);
 }
 
 void
@@ -193,7 +186,7 @@ app_each_problem(void *arg, void (*fn)(void *fn_arg, const struct problem *p),
 		emit(&sink, SEVERITY_WARNING, "withdraw-all",
 		    "this box announces and forwards nothing",
 		    "eipctl withdraw-all --undo");
-	emit_forwarding(&sink);
+	app_each_setting(app, emit_setting, &sink);
 	emit_hidden_objects(app, &sink);
 	bgp_speaker_each_peer(app->speaker, emit_peer, &sink);
 	emit_services(app, &sink);

@@ -357,6 +357,7 @@ view_init(struct app *app, struct ctl_state *state)
 		.each_cluster = each_cluster,
 		.each_peer = each_peer,
 		.each_route = each_route,
-		.each_problem = app_each_problem };
+		.each_problem = app_each_problem,
+		.each_finding = app_each_finding };
 	verbs_init(state);
 }

@@ -570,6 +570,22 @@ each_problem(void *arg, void (*fn)(void *fn_arg, const struct problem *p),
 	fn(fn_arg, &problems[1]);
 }
 
+static void
+each_finding(void *arg, doctor_fn *fn, void *fn_arg)
+{
+	static const struct doctor_finding findings[] = {
+		{ "kernel", DOCTOR_OK, "Linux 6.1.0", "" },
+		{ "net.ipv4.ip_forward", DOCTOR_ERROR, "it is 0",
+		    "set it to 1" },
+		{ "nf_tables", DOCTOR_WARNING, "inet filter forward drops",
+		    "accept \"dnat\"" },
+	};
+
+	(void)arg;
+	for (size_t i = 0; i < ARRAY_LEN(findings); i++)
+		fn(fn_arg, &findings[i]);
+}
+
 static int
 each_history(void *arg, const char *address, const char *ns, const char *name,
     void (*fn)(void *fn_arg, const struct history_entry *h), void *fn_arg,
@@ -617,6 +633,7 @@ fake_new(void)
 		.each_peer = each_peer,
 		.each_route = each_route,
 		.each_problem = each_problem,
+		.each_finding = each_finding,
 		.each_history = each_history };
 	fake_verbs_init(&f->state);
 	histogram_add(&f->histogram, 400);

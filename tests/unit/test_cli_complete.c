@@ -80,7 +80,7 @@ static const struct complete_case {
 	{ "get routes --peer x |", "", NULL },
 	{ "-o w", "wide ", NULL },
 	{ "-ow |",
-	    "check completion explain get history manifests release "
+	    "check completion doctor explain get history manifests release "
 	    "reload reserve status unreserve withdraw-all ",
 	    NULL },
 	{ "get svc |", "api web ", SOCKET "/v1/services " },

@@ -85,6 +85,7 @@ static const struct golden_case {
 	{ "history.json", "/v1/history" },
 	{ "history-name.json", "/v1/history?subject=other/mail" },
 	{ "check.json", "/v1/check" },
+	{ "doctor.json", "/v1/doctor" },
 	{ "metrics.txt", "/metrics" },
 };
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * test_notify: what the service manager gets to read; one instance; sysctls.
+ * test_notify: what the service manager gets to read; one instance.
  */
 #include <errno.h>
 #include <sched.h>
@@ -21,7 +21,6 @@
 #include "base/attr.h"
 #include "sys/instance.h"
 #include "sys/notify.h"
-#include "sys/sysctl.h"
 
 /* A manager that listens at `name`, '@' for abstract. */
 static int
@@ -155,18 +154,6 @@ test_watchdog(void **state)
 	}
 }
 
-/* Of the namespace that the test made for itself. */
-static bool
-set_ip_forward(const char *value)
-{
-	FILE *file = fopen("/proc/sys/net/ipv4/ip_forward", "w");
-
-	if (!file)
-		return false;
-	fputs(value, file);
-	return fclose(file) == 0;
-}
-
 /* In a network namespace of its own where that is allowed: an eipd may run
  * on this machine. */
 static void
@@ -195,12 +182,6 @@ test_instance(void **state)
 	}
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_int_equal(status, 0);
-	if (!set_ip_forward("1"))
-		skip();
-	assert_int_equal(sysctl_check_forwarding(FAMILY_IPV4, &err), 0);
-	assert_true(set_ip_forward("0"));
-	assert_int_equal(sysctl_check_forwarding(FAMILY_IPV4, &err), -ENOTCONN);
-	assert_non_null(strstr(err.text, "net.ipv4.ip_forward is 0"));
 }
 
 int

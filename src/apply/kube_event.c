@@ -70,10 +70,12 @@ struct kube_events {
 	struct series_list queue;
 	struct series *buckets[BUCKETS];
 	size_t n;
+	size_t n_queued;
 	unsigned int in_flight;
 	uint32_t serial;
 	uint64_t dropped;
 	mono_t forbidden_until;
+	bool is_held;
 	char instance[REASON_MAX_B];
 };
 
@@ -98,6 +100,16 @@ series_find(struct kube_events *ev, const char *key)
 }
 
 static void
+dequeue(struct kube_events *ev, struct series *s)
+{
+	if (!s->is_queued)
+		return;
+	s->is_queued = false;
+	TAILQ_REMOVE(&ev->queue, s, queue);
+	ev->n_queued--;
+}
+
+static void
 series_free(struct kube_events *ev, struct series *s)
 {
 	struct series **at = bucket_of(ev, s->key);
@@ -106,8 +118,7 @@ series_free(struct kube_events *ev, struct series *s)
 		at = &(*at)->next;
 	*at = s->next;
 	TAILQ_REMOVE(&ev->by_age, s, age);
-	if (s->is_queued)
-		TAILQ_REMOVE(&ev->queue, s, queue);
+	dequeue(ev, s);
 	ev->n--;
 	json_decref(s->regarding);
 	free(s->key);
@@ -138,9 +149,11 @@ make_room(struct kube_events *ev)
 
 	if (ev->n < SERIES_MAX)
 		return true;
-	TAILQ_FOREACH (s, &ev->by_age, age) {
-		if (s->is_queued || s->is_sending)
-			continue;
+	/* In a burst all of them are waiting. */
+	if (ev->n_queued + ev->in_flight < ev->n) {
+		s = TAILQ_FIRST(&ev->by_age);
+		while (s->is_queued || s->is_sending)
+			s = TAILQ_NEXT(s, age);
 		series_free(ev, s);
 		return true;
 	}
@@ -233,6 +246,7 @@ enqueue(struct kube_events *ev, struct series *s)
 		return;
 	s->is_queued = true;
 	TAILQ_INSERT_TAIL(&ev->queue, s, queue);
+	ev->n_queued++;
 }
 
 /* False: the series is of no use any more. */
@@ -320,11 +334,18 @@ events_pump(struct kube_events *ev)
 {
 	struct series *s;
 
-	while (ev->in_flight < IN_FLIGHT && (s = TAILQ_FIRST(&ev->queue))) {
-		TAILQ_REMOVE(&ev->queue, s, queue);
-		s->is_queued = false;
+	while (!ev->is_held && ev->in_flight < IN_FLIGHT &&
+	    (s = TAILQ_FIRST(&ev->queue))) {
+		dequeue(ev, s);
 		send_series(ev, s);
 	}
+}
+
+void
+kube_events_hold(struct kube_events *ev, bool is_held)
+{
+	ev->is_held = is_held;
+	events_pump(ev);
 }
 
 /* What failed comes again; what went on for a while is told; what has ended

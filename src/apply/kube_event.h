@@ -25,6 +25,8 @@ struct kube_event_text {
 struct kube_events *kube_events_new(struct loop *loop, struct kube *kube);
 void kube_events_free(struct kube_events *events);
 
+/* While held they wait: there is more important work. */
+void kube_events_hold(struct kube_events *events, bool is_held);
 /* Objects that are not from an API server are passed over. */
 void kube_events_add(struct kube_events *events, const struct object *regarding,
     const struct kube_event_text *text);

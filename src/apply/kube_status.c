@@ -30,7 +30,7 @@
 #define FOREIGN_WINDOW_US (60 * MONO_S)
 
 enum {
-	IN_FLIGHT = 16,
+	IN_FLIGHT = 32,
 	FOREIGN_MAX = 3, /* corrections in the window */
 };
 
@@ -402,6 +402,8 @@ pump(struct kube_status_writer *w)
 		e->is_queued = false;
 		write_entry(e);
 	}
+	/* Of a burst the addresses go first, then who is told of them. */
+	kube_events_hold(w->events, !TAILQ_EMPTY(&w->queue));
 }
 
 /* -- deciding ------------------------------------------------------------- */

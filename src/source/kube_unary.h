@@ -14,7 +14,7 @@ struct kube_unary;
 struct loop;
 
 enum {
-	KUBE_UNARY_CONNECTIONS = 8,
+	KUBE_UNARY_CONNECTIONS = 32,
 	KUBE_UNARY_QUEUE = 4096,
 	KUBE_UNARY_BODY_MAX_B = 4 << 20,
 };

@@ -35,7 +35,7 @@ on_written(void *arg, const char *ns, const char *name)
 	struct fixture *f = arg;
 
 	assert_string_equal(ns, "ns");
-	assert_string_equal(name, "web");
+	assert_true(str_starts_with(name, "web"));
 	f->written++;
 }
 
@@ -81,7 +81,7 @@ read_ingress(const char *s, struct ingress out[2])
 }
 
 static void
-want(const char *seen, const char *wanted)
+want_of(const char *name, const char *seen, const char *wanted)
 {
 	struct ingress is[2] = { 0 };
 	struct ingress to[2] = { 0 };
@@ -89,7 +89,7 @@ want(const char *seen, const char *wanted)
 		.o = { .kind = OBJECT_SERVICE,
 		    .cluster = "c",
 		    .ns = "ns",
-		    .name = "web",
+		    .name = name,
 		    .uid = "u1" },
 		.is_load_balancer = true,
 		.has_foreign_ingress = seen[0] == '!',
@@ -98,6 +98,12 @@ want(const char *seen, const char *wanted)
 	s.ingress = is;
 	s.n_ingress = read_ingress(seen + (seen[0] == '!'), is);
 	kube_status_want(fx->writer, &s, to, read_ingress(wanted, to));
+}
+
+static void
+want(const char *seen, const char *wanted)
+{
+	want_of("web", seen, wanted);
 }
 
 static bool
@@ -291,6 +297,34 @@ test_event_series(void **state)
 	assert_int_equal(kube_fake_waiting(), 0);
 }
 
+/* Of a burst the addresses go first. */
+static void
+test_events_wait(void **state)
+{
+	struct object o = { .kind = OBJECT_EIP,
+		.cluster = "c",
+		.ns = "",
+		.name = "pool",
+		.uid = "u" };
+	size_t in_flight;
+	char name[16];
+
+	(void)state;
+	for (size_t i = 0; kube_fake_waiting() == i; i++) {
+		snprintf(name, sizeof(name), "web%zu", i);
+		want_of(name, "", "1.2.3.4 v");
+	}
+	in_flight = kube_fake_waiting(); /* and one in the queue */
+	kube_event(fx->writer, &o, false, "Full", "Allocate", "note");
+	assert_int_equal(kube_fake_waiting(), in_flight);
+	kube_fake_answer(200, "{}"); /* the last one begins */
+	assert_int_equal(kube_fake_waiting(), in_flight + 1);
+	while (kube_fake_waiting() > 1)
+		kube_fake_answer(200, "{}");
+	assert_true(str_starts_with(kube_fake_first(), "POST "));
+	kube_fake_answer(201, "{}");
+}
+
 int
 main(void)
 {
@@ -304,6 +338,7 @@ main(void)
 		TEST(test_foreign),
 		TEST(test_no_ip_mode),
 		TEST(test_event_series),
+		TEST(test_events_wait),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

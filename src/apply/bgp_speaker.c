@@ -47,8 +47,8 @@ tell_news(struct bgp_speaker *sp)
 	}
 }
 
-static void
-flush(struct bgp_speaker *sp)
+void
+bgp_speaker_flush(struct bgp_speaker *sp)
 {
 	for (size_t i = 0; i < sp->peers.n; i++) {
 		struct speaker_peer *p = sp->peers.v[i];
@@ -84,7 +84,7 @@ on_turn(void *arg)
 		final_free(sp);
 		return;
 	}
-	flush(sp);
+	bgp_speaker_flush(sp);
 	tell_news(sp);
 	reap(sp);
 }

@@ -56,6 +56,10 @@ void bgp_speaker_announce(struct bgp_speaker *speaker,
 void bgp_speaker_withdraw(struct bgp_speaker *speaker,
     const struct prefix *prefix);
 
+/* What was withdrawn leaves now, not at the end of the turn: the kernel is
+ * about to forget it. */
+void bgp_speaker_flush(struct bgp_speaker *speaker);
+
 /* The initial routes are known: sessions may open and send End-of-RIB.
  * Before this call nothing is dialled or accepted. */
 void bgp_speaker_start(struct bgp_speaker *speaker);

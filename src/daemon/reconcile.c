@@ -588,6 +588,7 @@ run_pass(void *arg)
 	for (size_t i = 0; i < p.items.n; i++)
 		if (!p.items.v[i].is_held_back)
 			withdraw(&p, &p.items.v[i]);
+	bgp_speaker_flush(app->speaker);
 	program(&p);
 	now = clock_mono();
 	for (size_t i = 0; i < p.items.n; i++) {
@@ -649,4 +650,5 @@ reconcile_withdraw_all(struct app *app)
 		r->is_programmed = false;
 		publish_service(app, r);
 	}
+	bgp_speaker_flush(app->speaker);
 }

@@ -228,6 +228,28 @@ on_route(void *arg, const struct addr *addr, bool is_stale)
 		check_announced(addr);
 }
 
+/* Down, the routes go first; a router that does not read is not waited for. */
+void
+check_transaction(void)
+{
+	for (unsigned int i = 0; i < ROUTERS; i++)
+		router_each_route(i, on_route, NULL);
+}
+
+/* A router gives up what it kept over a restart. */
+void
+check_forgotten(const struct addr *addr)
+{
+	char text[ADDR_TEXT_B];
+
+	/* Without a database it may take until the cluster is listed. */
+	if (sim_now() > damaged_until && is_programmed(addr) && sim_app &&
+	    !sim_app->is_withdrawn && !is_ledger_excused &&
+	    !object_is_passive(addr))
+		sim_violation("6: a restart withdraws %s",
+		    addr_text(addr, text));
+}
+
 void
 check_turn(void)
 {
@@ -614,7 +636,7 @@ promise(void)
 	lease_table_free(promised);
 	promised = lease_table_new();
 	for (size_t i = 0; i < n; i++)
-		if (all[i]->is_held)
+		if (all[i]->is_held && is_programmed(&all[i]->address))
 			lease_table_apply(promised,
 			    &(struct lease_op){ .kind = LEASE_OP_PUT,
 				.lease = *all[i] });

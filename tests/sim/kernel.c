@@ -323,6 +323,7 @@ transaction(const struct nl_buf *buf, struct nl_refusal *first)
 	table_fini(&table);
 	table = t;
 	table_changed();
+	check_transaction();
 	if (fault.loses_answer) {
 		fault.loses_answer = false;
 		first->code = -ENOBUFS;

@@ -207,7 +207,7 @@ do_slice(const struct event *ev)
 	struct place p = service_of(ev->arg[0]);
 	uint32_t n = ev->arg[1] % 4;
 	json_t *endpoints = json_array();
-	json_t *ports = json_array();
+	json_t *ports;
 	char name[24];
 
 	snprintf(name, sizeof(name), "%s-x", p.name);
@@ -215,7 +215,6 @@ do_slice(const struct event *ev)
 		sim_tell("the EndpointSlice of %s/%s is deleted", p.ns, p.name);
 		api_delete(OBJECT_SLICE, p.ns, name);
 		json_decref(endpoints);
-		json_decref(ports);
 		return;
 	}
 	for (uint32_t i = 0; i < n; i++) {
@@ -230,14 +229,10 @@ do_slice(const struct event *ev)
 			"nodeName", node, "conditions", "ready",
 			(int)(ev->arg[2] >> i & 1), "serving", 1));
 	}
-	for (int port = 53; port < 500; port += port == 53 ? 27 : 363) {
-		char port_name[8];
-
-		snprintf(port_name, sizeof(port_name), "p%d", port);
-		json_array_append_new(ports,
-		    json_pack("{s:s,s:s,s:i}", "name", port_name, "protocol",
-			port == 53 ? "UDP" : "TCP", "port", 8000 + port));
-	}
+	ports = json_pack("[{s:s,s:s,s:i},{s:s,s:s,s:i},{s:s,s:s,s:i}]", "name",
+	    "p53", "protocol", "UDP", "port", 8053, "name", "p80", "protocol",
+	    "TCP", "port", 8080, "name", "p443", "protocol", "TCP", "port",
+	    8443);
 	sim_tell("%s/%s has %u endpoints", p.ns, p.name, n);
 	api_put(OBJECT_SLICE, p.ns, name,
 	    json_pack("{s:{s:{s:s}},s:s,s:o,s:o}", "metadata", "labels",

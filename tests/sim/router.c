@@ -72,12 +72,25 @@ find_route(struct router *r, const struct addr *addr)
 	return NULL;
 }
 
+/* By End-of-RIB. */
 static void
-drop_routes(struct router *r, enum family family, bool is_stale_only)
+end_restart(struct router *r, enum family family)
+{
+	for (size_t i = r->routes.n; i-- > 0;) {
+		struct addr addr = r->routes.v[i].addr;
+
+		if (addr.family != family || !r->routes.v[i].is_stale)
+			continue;
+		vec_remove(&r->routes, i);
+		check_forgotten(&addr);
+	}
+}
+
+static void
+drop_routes(struct router *r, bool is_stale_only)
 {
 	for (size_t i = r->routes.n; i-- > 0;)
-		if ((!is_stale_only || r->routes.v[i].is_stale) &&
-		    (!family || r->routes.v[i].addr.family == family))
+		if (!is_stale_only || r->routes.v[i].is_stale)
 			vec_remove(&r->routes, i);
 }
 
@@ -134,7 +147,7 @@ take_update(struct router *r, const uint8_t *p, size_t n)
 	updates++;
 	take_prefixes(r, FAMILY_IPV4, p + BGP_HEADER_B + 2, withdrawn_b, false);
 	if (withdrawn_b == 0 && attr == p + n)
-		drop_routes(r, FAMILY_IPV4, true); /* End-of-RIB */
+		end_restart(r, FAMILY_IPV4); /* End-of-RIB */
 	while (attr < nlri) {
 		bool is_long = attr[0] & 0x10;
 		size_t len = is_long ? get_u16(attr + 2) : attr[2];
@@ -145,7 +158,7 @@ take_update(struct router *r, const uint8_t *p, size_t n)
 			take_prefixes(r, FAMILY_IPV6, v + skip, len - skip,
 			    attr[1] == ATTR_MP_REACH);
 			if (len == skip)
-				drop_routes(r, FAMILY_IPV6, true);
+				end_restart(r, FAMILY_IPV6);
 		}
 		attr = v + len;
 	}
@@ -269,7 +282,7 @@ session_lost(struct conn *c)
 	c->is_established = false;
 	c->is_up = false;
 	if (!c->is_restartable || c->was_notified || !r->is_up) {
-		drop_routes(r, FAMILY_NONE, false);
+		drop_routes(r, false);
 		return;
 	}
 	for (size_t i = 0; i < r->routes.n; i++)
@@ -472,7 +485,7 @@ on_tick(void *arg)
 	for (unsigned int i = 0; i < ROUTERS; i++)
 		if (routers[i].stale_until &&
 		    sim_now() > routers[i].stale_until) {
-			drop_routes(&routers[i], FAMILY_NONE, true);
+			drop_routes(&routers[i], true);
 			routers[i].stale_until = 0;
 		}
 	for (size_t i = 0; i < conns.n; i++)

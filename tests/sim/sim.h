@@ -233,6 +233,8 @@ void check_settled(void); /* the inputs have rested, all faults are over */
 void check_lease_op(const struct lease_op *op);
 void check_status_write(const char *path, const char *body);
 void check_announced(const struct addr *addr);
+void check_transaction(void); /* of the kernel */
+void check_forgotten(const struct addr *addr);
 /* The Service may give back what it holds from now on. */
 void check_justify(const char *ns, const char *name);
 void check_justify_all(void);

@@ -14,6 +14,7 @@
 #include "daemon/app.h"
 #include "model/lease.h"
 #include "model/world.h"
+#include "plan/alloc.h"
 #include "store/store.h"
 #include "sys/clock.h"
 #include "sys/log.h"
@@ -337,12 +338,15 @@ split_key(char *key, char **ns, char **name)
 static void
 adopt_address(struct app *app, const struct record *r, const struct addr *addr)
 {
+	const char *pool_name = pool_name_of(app, addr);
+	const struct pool *pool = world_pool(app->world, pool_name);
 	struct lease lease = { .address = *addr,
 		.cluster = r->cluster,
 		.ns = r->ns,
 		.name = r->name,
 		.uid = "",
-		.pool = pool_name_of(app, addr),
+		.pool = pool_name,
+		.is_passive = pool && pool->protocol == POOL_PROTOCOL_PASSIVE,
 		.is_held = true,
 		.since = clock_wall() };
 
@@ -350,17 +354,36 @@ adopt_address(struct app *app, const struct record *r, const struct addr *addr)
 		adopt_remember_unsaved(app, &lease);
 }
 
-/* Announced at once if its pool says so, so that routers that kept our
- * routes over the restart find them confirmed. */
+/* As what is held will be planned: by its pool, and if that is gone, by what
+ * its row says. */
+static bool
+is_for_bgp(const struct app *app, const struct record *r,
+    const struct addr *addr)
+{
+	const struct lease *l =
+	    lease_of_service(app->leases, r->cluster, r->ns, r->name);
+	const struct pool *pool;
+
+	while (l && !addr_eq(&l->address, addr))
+		l = lease_next_of_service(l);
+	if (!l || !l->is_held)
+		return false;
+	pool = alloc_pool_of(app->world, l);
+	if (pool)
+		return pool->protocol == POOL_PROTOCOL_BGP;
+	/* A row without a pool: the pools may still be on their way. */
+	return !l->is_passive && (*l->pool || app->are_pools_listed);
+}
+
+/* At once, so that routers that kept our routes over the restart find them
+ * confirmed. */
 static void
 announce_adopted(struct app *app, struct record *r, const struct addr *addr)
 {
-	const struct pool *pool =
-	    world_pool(app->world, pool_name_of(app, addr));
 	struct prefix prefix = prefix_host(addr);
 
-	if (app->is_withdrawn || !pool || pool->protocol != POOL_PROTOCOL_BGP ||
-	    r->n_routes == SERVICE_FAMILIES_MAX)
+	if (app->is_withdrawn || r->n_routes == SERVICE_FAMILIES_MAX ||
+	    !is_for_bgp(app, r, addr))
 		return;
 	for (size_t i = 0; i < r->n_routes; i++)
 		if (addr_eq(&r->routes[i], addr))
@@ -368,6 +391,33 @@ announce_adopted(struct app *app, struct record *r, const struct addr *addr)
 	r->routes[r->n_routes++] = *addr;
 	if (records_route_ref(app->records, addr))
 		bgp_speaker_announce(app->speaker, &prefix);
+}
+
+static void
+announce_unplanned(void *arg, const char *key, const struct frontend *frontends,
+    size_t n_frontends)
+{
+	struct app *app = arg;
+	char *copy = mem_strdup(key);
+	struct record *r = NULL;
+	char *ns;
+	char *name;
+
+	if (split_key(copy, &ns, &name))
+		r = records_find(app->records, copy, ns, name);
+	free(copy);
+	if (!r || r->decision)
+		return;
+	for (size_t i = 0; i < n_frontends; i++)
+		announce_adopted(app, r, &frontends[i].addr);
+	r->told =
+	    r->n_routes ? SERVICE_STATE_ANNOUNCED : SERVICE_STATE_PROGRAMMED;
+}
+
+void
+adopt_announce(struct app *app)
+{
+	nft_each_service(app->nft, announce_unplanned, app);
 }
 
 static void
@@ -390,13 +440,8 @@ adopt_service(void *arg, const char *key, const struct frontend *frontends,
 	r->is_published = true;
 	r->was_told = true;
 	r->told_message = str_hash("");
-	r->told = SERVICE_STATE_ANNOUNCED;
-	for (size_t i = 0; i < n_frontends; i++) {
+	for (size_t i = 0; i < n_frontends; i++)
 		adopt_address(app, r, &frontends[i].addr);
-		announce_adopted(app, r, &frontends[i].addr);
-	}
-	if (!r->n_routes)
-		r->told = SERVICE_STATE_PROGRAMMED;
 	record_mark_dirty(app->records, r, clock_mono());
 }
 
@@ -418,6 +463,7 @@ adopt_kernel(struct app *app)
 	problems_clear(app->problems, "kernel");
 	nft_each_service(app->nft, adopt_service, app);
 	save_unsaved(app);
+	adopt_announce(app);
 	dirty_holders(app);
 	reconcile_kick(app);
 }

@@ -88,6 +88,7 @@ struct app {
 	bool is_remember_scheduled;
 	bool is_bgp_scheduled;
 	bool is_kube_synced; /* its first sync was seen */
+	bool are_pools_listed; /* those of the cluster */
 	bool are_probes_settled;
 	bool is_kernel_adopted; /* before, nobody knows what it carries */
 	bool is_speaker_started;
@@ -191,6 +192,8 @@ void publish_service(struct app *app, struct record *record);
 void adopt_store(struct app *app);
 /* Until it could be read: to be called again. */
 void adopt_kernel(struct app *app);
+/* What was adopted and is not planned yet: when pools have become known. */
+void adopt_announce(struct app *app);
 /* Opens the database again after a failure; true once it is usable. */
 bool adopt_retry_store(struct app *app);
 void adopt_database_failed(struct app *app, const struct err *err);

@@ -361,6 +361,10 @@ list_end(void *arg, enum object_kind kind, const char *cluster)
 	remember_list_end(app, kind, cluster);
 	if (kind == OBJECT_EIP && app->parked.n)
 		retry_parked(app);
+	if (kind == OBJECT_EIP && strcmp(cluster, CLUSTER_STATIC) != 0) {
+		app->are_pools_listed = true;
+		adopt_announce(app);
+	}
 	reconcile_kick(app);
 }
 

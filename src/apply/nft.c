@@ -264,12 +264,22 @@ take_results(struct nft *nft)
 	ruleset_clear_moved(nft->rs);
 }
 
-/* A new table in place of the old one, with everything, at one instant. */
+static void
+on_count(void *arg, const struct ruleset_op *op)
+{
+	ruleset_load_count(arg, op);
+}
+
+/* A new table in place of the old one, with everything, at one instant.  What
+ * the old one has counted is not needed badly enough to fail without. */
 static int
 commit_new_table(struct nft *nft, struct err *err)
 {
-	int rc;
+	int rc = nft_read_counters(nft->nl, on_count, nft->rs);
 
+	if (rc < 0)
+		log_warn("nft: counters of Services begin at zero: %s",
+		    strerror(-rc));
 	ruleset_begin(nft->rs, SIZE_MAX, SIZE_MAX);
 	nft_sums_clear(nft->sums);
 	nft->sizes = nft_sizes_for(nft);

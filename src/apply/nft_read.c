@@ -326,6 +326,8 @@ on_counter(void *arg, const struct nlmsghdr *h)
 		return 0;
 	op.key_len = 1;
 	op.key[0] = (uint8_t)counter.kind;
+	op.data_len = sizeof(counter.count);
+	memcpy(op.data, &counter.count, sizeof(counter.count));
 	op.comment = counter.key;
 	reading->fn(reading->arg, &op);
 	return 0;
@@ -358,8 +360,8 @@ nft_read_counter(const struct nlmsghdr *h, struct nft_counter *out)
 	if (out->kind == RULESET_COUNTER__COUNT)
 		return false;
 	nl_parse_nested(attrs[NFTA_OBJ_DATA], data, ARRAY_LEN(data));
-	out->packets = get_be64(data[NFTA_COUNTER_PACKETS]);
-	out->bytes = get_be64(data[NFTA_COUNTER_BYTES]);
+	out->count.packets = get_be64(data[NFTA_COUNTER_PACKETS]);
+	out->count.bytes = get_be64(data[NFTA_COUNTER_BYTES]);
 	return true;
 }
 

@@ -38,8 +38,7 @@ ATTR_NODISCARD int nft_read_counters(struct nl *nl, ruleset_op_fn fn,
 struct nft_counter {
 	char key[NFT_OBJECT_NAME_B]; /* of the Service */
 	unsigned int kind; /* RULESET_COUNTER_* */
-	uint64_t packets;
-	uint64_t bytes;
+	struct ruleset_count count;
 };
 
 /* Begins a dump of all counters, for nl_dump_step(). */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "apply/nft_table.h"
 
+#include <endian.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -117,7 +118,8 @@ nft_shape_fini(struct nft_shape *shape)
 uint64_t
 nft_chain_digest(uint32_t hook, int32_t prio, uint32_t policy)
 {
-	uint64_t digest = nft_mix(0, &hook, sizeof(hook));
+	/* Not 0, which the 0 of another's rule would not change. */
+	uint64_t digest = nft_mix(1, &hook, sizeof(hook));
 
 	digest = nft_mix(digest, &prio, sizeof(prio));
 	return nft_mix(digest, &policy, sizeof(policy));
@@ -588,6 +590,18 @@ nft_table_parse_counter(const char *name, char key[NFT_OBJECT_NAME_B])
 	return kind;
 }
 
+static void
+put_count(struct nlmsghdr *h, const struct ruleset_op *op)
+{
+	struct nlattr *data = mnl_attr_nest_start(h, NFTA_OBJ_DATA);
+	struct ruleset_count count;
+
+	memcpy(&count, op->data, sizeof(count));
+	mnl_attr_put_u64(h, NFTA_COUNTER_BYTES, htobe64(count.bytes));
+	mnl_attr_put_u64(h, NFTA_COUNTER_PACKETS, htobe64(count.packets));
+	mnl_attr_nest_end(h, data);
+}
+
 void
 nft_table_put_counter(struct nft_batch *batch, const struct ruleset_op *op)
 {
@@ -601,7 +615,7 @@ nft_table_put_counter(struct nft_batch *batch, const struct ruleset_op *op)
 	mnl_attr_put_strz(h, NFTA_OBJ_NAME, name);
 	mnl_attr_put_u32(h, NFTA_OBJ_TYPE, htonl(NFT_OBJECT_COUNTER));
 	if (!op->is_delete)
-		mnl_attr_nest_end(h, mnl_attr_nest_start(h, NFTA_OBJ_DATA));
+		put_count(h, op);
 	nft_batch_close(batch, h);
 	batch->n_elements++;
 }

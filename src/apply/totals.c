@@ -95,10 +95,10 @@ on_counter(void *arg, const struct nlmsghdr *h)
 		return 0;
 	entry->reading = totals->reading;
 	if (counter.kind == RULESET_COUNTER_CONN) {
-		entry->totals.connections = counter.packets;
+		entry->totals.connections = counter.count.packets;
 	} else {
-		entry->totals.packets = counter.packets;
-		entry->totals.bytes = counter.bytes;
+		entry->totals.packets = counter.count.packets;
+		entry->totals.bytes = counter.count.bytes;
 	}
 	return 0;
 }

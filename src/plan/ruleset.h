@@ -101,6 +101,12 @@ struct ruleset_moved {
 	bool is_owned;
 };
 
+/* The data of a counter; none: it begins at zero. */
+struct ruleset_count {
+	uint64_t packets;
+	uint64_t bytes;
+};
+
 struct ruleset_totals {
 	size_t n_services;
 	size_t n_frontends;
@@ -164,6 +170,10 @@ void ruleset_load_end(struct ruleset *rs);
 void ruleset_load_abort(struct ruleset *rs);
 /* The table has to be made anew: everything in it is wanted, nothing there. */
 void ruleset_load_lost(struct ruleset *rs);
+
+/* What a counter of the table that will be replaced has come to: that of the
+ * new one goes on from there. */
+void ruleset_load_count(struct ruleset *rs, const struct ruleset_op *op);
 
 /* Every Service as the kernel has it, or had it before the table was lost.
  * Weights are 1, states active. */

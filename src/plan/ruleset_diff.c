@@ -359,6 +359,8 @@ emit_counters(const struct ruleset *rs, const struct emit *emit, bool is_delete)
 	const struct rs_use *use;
 
 	TAILQ_FOREACH (use, &rs->touched_services, touched) {
+		const struct rs_service *service =
+		    (const struct rs_service *)use;
 		bool is_wanted = is_use_wanted(use);
 
 		if (is_wanted == is_delete)
@@ -368,11 +370,12 @@ emit_counters(const struct ruleset *rs, const struct emit *emit, bool is_delete)
 				.is_delete = is_delete,
 				.key_len = 1,
 				.key = { kind },
-				.comment =
-				    ((const struct rs_service *)use)->key };
+				.data_len = sizeof(service->counts[kind]),
+				.comment = service->key };
 
 			if (is_wanted == (use->there >> kind & 1))
 				continue;
+			memcpy(op.data, &service->counts[kind], op.data_len);
 			emit->fn(emit->arg, &op);
 		}
 	}

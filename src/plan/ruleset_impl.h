@@ -93,6 +93,7 @@ struct rs_frontend {
 
 struct rs_service {
 	struct rs_use use; /* bits: its counters */
+	struct ruleset_count counts[RULESET_COUNTER__COUNT]; /* of a new one */
 	char *key;
 	size_t n_refs; /* states */
 	TAILQ_HEAD(rs_siblings, rs_frontend) frontends;

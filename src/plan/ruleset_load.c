@@ -326,6 +326,17 @@ ruleset_load_element(struct ruleset *rs, const struct ruleset_op *op)
 	return false;
 }
 
+void
+ruleset_load_count(struct ruleset *rs, const struct ruleset_op *op)
+{
+	struct rs_service *service;
+
+	HASH_FIND_STR(rs->services, op->comment, service);
+	if (service)
+		memcpy(&service->counts[op->key[0]], op->data,
+		    sizeof(struct ruleset_count));
+}
+
 static int
 cmp_loaded(const void *va, const void *vb)
 {

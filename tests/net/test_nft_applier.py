@@ -399,6 +399,12 @@ def test_totals_never_fall(net, driver, program):
     driver.commit()
     grown()
     again.end()
+    # A table that has to be made anew goes on where the old one was.
+    net.run("gw", "nft", "insert rule inet eipd in4 tcp dport 80 drop")
+    assert driver.is_foreign()
+    driver.ask("load")
+    driver.commit()
+    grown()
     driver.stage("prod/default/web")
     driver.commit()
     assert totals(net) is None
@@ -424,6 +430,7 @@ FOREIGN = [
     ["flush chain inet eipd in4"],
     ["add chain inet eipd mine"],
     ["insert rule inet eipd pre drop"],
+    ["insert rule inet eipd in4 tcp dport 80 drop"],
     ["flush chain inet eipd nope",
      "add rule inet eipd nope meta l4proto tcp counter reject",
      "add rule inet eipd nope counter reject"],

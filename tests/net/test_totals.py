@@ -138,6 +138,17 @@ def test_changes_keep_them(net, eipd, web):
         grown(port)
 
 
+def test_repair_keeps_them(net, eipd, web):
+    before = totals(eipd)
+    net.run("gw", "nft", "insert rule inet eipd local4 drop")
+    wait_for("repaired", lambda: "drop" not in net.run(
+        "gw", "nft", "list", "chain", "inet", "eipd", "local4"))
+    net.get(web[0], 80)
+    now = totals(eipd)
+    assert now[2] == before[2] + 1
+    assert all(a > b for a, b in zip(now, before))
+
+
 def test_series_go_with_the_service(net, eipd, web):
     eipd.set_object("shop", objects.dump(objects.service("shop")))
     address, = eipd.wait_state("default", "shop", "announced")["addresses"]

@@ -28,7 +28,7 @@
  * of the kernel are estimated; 1,000 take about half a millisecond. */
 enum {
 	BATCH = 100,
-	BATCH_ELEMENTS = 6000,
+	BATCH_ELEMENTS = 4000,
 	BACKEND_ELEMENTS = 16,
 	RETRY_MS = 1000,
 	PLAN_SLICE_MS = 4

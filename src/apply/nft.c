@@ -35,6 +35,8 @@ nft_new(struct nft **out, struct err *err)
 	int rc = nl_open(NETLINK_NETFILTER, &nft->nl, err);
 
 	if (rc == 0)
+		rc = nl_open(NETLINK_NETFILTER, &nft->verify_nl, err);
+	if (rc == 0)
 		rc = local_routes_new(&nft->routes, err);
 	if (rc == 0)
 		rc = conntrack_new(&nft->conntrack, err);
@@ -69,6 +71,7 @@ nft_free(struct nft *nft)
 	if (!nft)
 		return;
 	nl_close(nft->nl);
+	nl_close(nft->verify_nl);
 	local_routes_free(nft->routes);
 	conntrack_free(nft->conntrack);
 	nft_sums_free(nft->sums);

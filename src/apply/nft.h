@@ -65,6 +65,8 @@ bool nft_flush_flows(struct nft *nft, int64_t budget_us);
  * after any other change of the generation the names and counts of sets are
  * compared at once, the elements bit by bit over the next calls. */
 bool nft_is_foreign_change(struct nft *nft);
+/* There is more to compare: ask again soon. */
+bool nft_is_verifying(const struct nft *nft);
 
 /* Removes table and routes, for `eipctl withdraw-all`. */
 ATTR_NODISCARD int nft_remove_all(struct nft *nft, struct err *err);

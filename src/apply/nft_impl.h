@@ -32,6 +32,11 @@ struct nft {
 	bool is_verifying;
 	bool is_verify_late; /* something moved since the first set */
 	size_t verify_at;
+	/* The set that is being read; its own socket, because commits go on. */
+	struct nl *verify_nl;
+	bool is_reading;
+	struct nft_sum verify_sum;
+	uint32_t verify_generation; /* when it began */
 	unsigned int n_polls;
 };
 

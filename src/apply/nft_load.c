@@ -14,12 +14,13 @@
 #include "apply/nft_impl.h"
 #include "apply/nft_read.h"
 #include "base/mem.h"
+#include "sys/clock.h"
 #include "sys/log.h"
 
 enum {
 	TRIES = 5,
 	SIZE_MIN = 16384,
-	VERIFY_ELEMENTS = 16384, /* of one call: about 10 ms */
+	VERIFY_US = 4000, /* of one call */
 	ROUTE_POLLS = 16,
 };
 
@@ -303,6 +304,42 @@ load_table(struct nft *nft, enum nft_table_state *state, bool is_last)
 }
 
 static void
+add_up(void *arg, const struct ruleset_op *op)
+{
+	nft_sum_apply(arg, op);
+}
+
+/* Reads on in the set; 0 at its end, -EINTR if it changed meanwhile. */
+static int
+verify_step(struct nft *nft, const struct ruleset_op *like)
+{
+	int rc;
+
+	if (!nft->is_reading) {
+		nft->verify_sum = (struct nft_sum){ .count = 0 };
+		nft->verify_generation = nft->generation;
+		rc = nft_read_elements_start(nft->verify_nl, like);
+		if (rc < 0)
+			return rc;
+	}
+	rc = nft_read_elements_step(nft->verify_nl, like, add_up,
+	    &nft->verify_sum);
+	nft->is_reading = rc > 0;
+	return rc == 0 && nft->generation != nft->verify_generation ? -EINTR
+								    : rc;
+}
+
+/* What is left of it would be taken for the answer to the next question. */
+static void
+end_reading(struct nft *nft)
+{
+	const struct nft_sum *sum = nft_sums_at(nft->sums, nft->verify_at);
+
+	while (nft->is_reading)
+		(void)verify_step(nft, &sum->like);
+}
+
+static void
 on_address(void *arg, const struct addr *addr)
 {
 	local_routes_want(arg, addr, true);
@@ -315,6 +352,7 @@ nft_load(struct nft *nft, struct err *err)
 	int rc = -EINTR;
 
 	nft->is_stale = true;
+	end_reading(nft);
 	nft->is_verifying = false;
 	nft->is_verify_late = false;
 	nft->verify_at = 0;
@@ -371,10 +409,10 @@ is_shape_changed(struct nft *nft)
 	return is_changed;
 }
 
-static void
-add_up(void *arg, const struct ruleset_op *op)
+static bool
+is_same_sum(const struct nft_sum *a, const struct nft_sum *b)
 {
-	nft_sum_apply(arg, op);
+	return a->count == b->count && a->sum == b->sum;
 }
 
 /* Some of the sets, element by element.  Not the counters: none that is used
@@ -382,12 +420,11 @@ add_up(void *arg, const struct ruleset_op *op)
 static bool
 is_element_changed(struct nft *nft)
 {
-	int64_t n_left = VERIFY_ELEMENTS;
+	mono_t until = clock_mono() + VERIFY_US;
 
-	while (n_left > 0) {
+	while (clock_mono() < until) {
 		const struct nft_sum *want =
 		    nft_sums_at(nft->sums, nft->verify_at);
-		struct nft_sum have = { 0 };
 		int rc;
 
 		if (!want) {
@@ -396,17 +433,23 @@ is_element_changed(struct nft *nft)
 			nft->verify_at = 0;
 			return false;
 		}
-		rc = nft_read_elements(nft->nl, &want->like, add_up, &have);
+		rc = verify_step(nft, &want->like);
 		if (rc == -ENOENT)
 			return true;
 		if (rc < 0)
 			return false; /* again with the next call */
-		if (have.count != want->count || have.sum != want->sum)
+		if (rc == 0 && !is_same_sum(&nft->verify_sum, want))
 			return true;
-		n_left -= want->count + 1;
-		nft->verify_at++;
+		if (rc == 0)
+			nft->verify_at++;
 	}
 	return false;
+}
+
+bool
+nft_is_verifying(const struct nft *nft)
+{
+	return nft->is_verifying && !nft->is_stale;
 }
 
 bool
@@ -427,7 +470,7 @@ nft_is_foreign_change(struct nft *nft)
 	}
 	if (!is_changed && nft->is_verifying)
 		is_changed = is_element_changed(nft);
-	if (!is_changed && nft->n_polls++ % ROUTE_POLLS == 0)
+	else if (!is_changed && nft->n_polls++ % ROUTE_POLLS == 0)
 		is_changed = local_routes_is_foreign_change(nft->routes);
 	if (is_changed)
 		nft->is_stale = true;

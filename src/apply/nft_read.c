@@ -392,10 +392,8 @@ nft_read_counters(struct nl *nl, ruleset_op_fn fn, void *arg)
 }
 
 int
-nft_read_elements(struct nl *nl, const struct ruleset_op *like,
-    ruleset_op_fn fn, void *arg)
+nft_read_elements_start(struct nl *nl, const struct ruleset_op *like)
 {
-	struct reading reading = { .like = like, .fn = fn, .arg = arg };
 	char name[NFT_NAME_B];
 	struct request req;
 	struct nlmsghdr *h = request(&req, NFT_MSG_GETSETELEM);
@@ -404,5 +402,28 @@ nft_read_elements(struct nl *nl, const struct ruleset_op *like,
 	    name);
 	mnl_attr_put_strz(h, NFTA_SET_ELEM_LIST_TABLE, NFT_TABLE);
 	mnl_attr_put_strz(h, NFTA_SET_ELEM_LIST_SET, name);
-	return nl_dump(nl, h, on_elements, &reading);
+	return nl_dump_start(nl, h);
+}
+
+int
+nft_read_elements_step(struct nl *nl, const struct ruleset_op *like,
+    ruleset_op_fn fn, void *arg)
+{
+	struct reading reading = { .like = like, .fn = fn, .arg = arg };
+
+	return nl_dump_step(nl, on_elements, &reading);
+}
+
+int
+nft_read_elements(struct nl *nl, const struct ruleset_op *like,
+    ruleset_op_fn fn, void *arg)
+{
+	int rc = nft_read_elements_start(nl, like);
+
+	if (rc < 0)
+		return rc;
+	do {
+		rc = nft_read_elements_step(nl, like, fn, arg);
+	} while (rc > 0);
+	return rc;
 }

@@ -31,6 +31,11 @@ ATTR_NODISCARD int nft_read_shape(struct nl *nl, struct nft_shape *out);
  * comment filled in. */
 ATTR_NODISCARD int nft_read_elements(struct nl *nl,
     const struct ruleset_op *like, ruleset_op_fn fn, void *arg);
+/* The same in steps: 1 while there is more, 0 at the end. */
+ATTR_NODISCARD int nft_read_elements_start(struct nl *nl,
+    const struct ruleset_op *like);
+ATTR_NODISCARD int nft_read_elements_step(struct nl *nl,
+    const struct ruleset_op *like, ruleset_op_fn fn, void *arg);
 /* `fn` gets each counter of a Service, as RULESET_SET_COUNTER. */
 ATTR_NODISCARD int nft_read_counters(struct nl *nl, ruleset_op_fn fn,
     void *arg);

@@ -29,7 +29,8 @@
 enum {
 	SPEAKER_WAITS_MAX_S = 20,
 	STORE_RETRY_S = 10,
-	FLUSH_SLICE_MS = 5
+	FLUSH_SLICE_MS = 5,
+	VERIFY_MS = 10, /* between slices */
 };
 
 struct plan_conf
@@ -272,6 +273,17 @@ speaker_waits_s(const struct app *app)
 	    SPEAKER_WAITS_MAX_S);
 }
 
+/* A slice of the comparison at a time, with the loop's turns in between. */
+static void
+on_verify_timer(void *arg)
+{
+	struct app *app = arg;
+
+	repair_kernel(app);
+	if (!app->is_withdrawn && nft_is_verifying(app->nft))
+		loop_timer_arm(app->verify_timer, VERIFY_MS * MONO_MS);
+}
+
 static void
 on_watch_timer(void *arg)
 {
@@ -279,7 +291,8 @@ on_watch_timer(void *arg)
 
 	loop_timer_arm(app->watch_timer, MONO_S);
 	adopt_kernel(app);
-	repair_kernel(app);
+	if (!loop_timer_is_armed(app->verify_timer))
+		on_verify_timer(app);
 	check_store(app);
 	expire_leases(app);
 	settle_tick(app);
@@ -326,6 +339,7 @@ make_timers(struct app *app)
 	app->retry_timer = loop_timer_new(loop, on_retry_timer, app);
 	app->store_timer = loop_timer_new(loop, on_store_timer, app);
 	app->watch_timer = loop_timer_new(loop, on_watch_timer, app);
+	app->verify_timer = loop_timer_new(loop, on_verify_timer, app);
 	app->flush_timer = loop_timer_new(loop, on_flush_timer, app);
 	app->watchdog_timer = loop_timer_new(loop, on_watchdog_timer, app);
 	loop_timer_arm(app->watch_timer, MONO_S);
@@ -482,6 +496,7 @@ app_stop(struct app *app)
 	loop_timer_free(app->retry_timer);
 	loop_timer_free(app->store_timer);
 	loop_timer_free(app->watch_timer);
+	loop_timer_free(app->verify_timer);
 	loop_timer_free(app->flush_timer);
 	loop_timer_free(app->watchdog_timer);
 	loop_free(app->loop);

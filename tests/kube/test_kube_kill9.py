@@ -8,6 +8,6 @@ import kill9
 
 
 def test_killed_at_any_moment(net):
-    seed = int(os.environ.get("EIPD_KILL9_SEED", time.time()))
+    seed = int(os.environ.get("EIPD_KILL9_SEED") or time.time())
     print(f"seed {seed}")
-    kill9.play(net, int(os.environ.get("EIPD_KILL9_ROUNDS", 12)), seed)
+    kill9.play(net, int(os.environ.get("EIPD_KILL9_ROUNDS") or 12), seed)

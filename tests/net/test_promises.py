@@ -5,6 +5,7 @@ import contextlib
 import os
 import pwd
 import shutil
+import sqlite3
 
 import pytest
 
@@ -361,6 +362,43 @@ def test_garbage_in_the_database(net, eipd, web):
     transfer.finish()
 
 
+def test_truncated_database(net, eipd, web):
+    """Half of it is gone: set aside, and filled again from the kernel."""
+    eipd.stop()
+    os.truncate(eipd.database, os.path.getsize(eipd.database) // 2)
+    corrupt = {f for f in os.listdir(eipd.dir) if "corrupt" in f}
+    eipd.start()
+    assert eipd.wait_state("default", "web", "announced")["addresses"] == web
+    assert {f for f in os.listdir(eipd.dir) if "corrupt" in f} > corrupt
+    assert eipd.ctl_json("status")["database"] == "ok"
+    assert set(web) <= {x["address"] for x in eipd.items("leases")}
+    with service(eipd, asks("new")):
+        pass
+
+
+def set_version(eipd, version):
+    with contextlib.closing(sqlite3.connect(eipd.database)) as db:
+        old, = db.execute("PRAGMA user_version").fetchone()
+        db.execute(f"PRAGMA user_version = {version}")
+    return old
+
+
+def test_database_of_a_newer_version(net, eipd, web):
+    """Left as it is: going back to the newer version finds it all."""
+    eipd.stop()
+    version = set_version(eipd, 99)
+    eipd.start()
+    assert "newer" in eipd.ctl_json("status")["database"]
+    assert eipd.wait_state("default", "web", "announced")["addresses"] == web
+    with eipd.extra("new", asks("new")):
+        pending(eipd, "new")
+        assert net.get(web[0], 80)
+        assert set_version(eipd, version) == 99
+        eipd.wait_state("default", "new", "announced", timeout=20)
+    wait_for("gone", lambda: not eipd.service("default", "new"))
+    assert eipd.ctl_json("status")["database"] == "ok"
+
+
 def test_removed_database_is_filled_from_the_kernel(net, eipd, web):
     eipd.stop()
     remove_database(eipd)
@@ -390,6 +428,35 @@ def test_directory_at_the_path_of_the_database(net, eipd, web):
         assert s["addresses"] != web[:1]
     wait_for("gone", lambda: not eipd.service("default", "new"))
     assert eipd.ctl_json("status")["database"] == "ok"
+
+
+def test_disk_that_is_full_at_the_start(net, eipd, web):
+    disk = eipd.lab.path("disk")
+    os.makedirs(disk, exist_ok=True)
+    eipd.stop()
+    run("mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", disk)
+    try:
+        eipd.set_conf(eipd.CONF.replace("{dir}/eipd.db", f"{disk}/eipd.db"))
+        with contextlib.suppress(OSError), open(f"{disk}/fill", "wb",
+                                                buffering=0) as f:
+            while True:
+                f.write(bytes(4096))
+        eipd.start()
+        assert eipd.ctl_json("status")["database"] != "ok"
+        assert eipd.wait_state("default", "web",
+                               "announced")["addresses"] == web
+        with eipd.extra("new", asks("new")):
+            pending(eipd, "new")
+            assert net.get(web[0], 80)
+            os.unlink(f"{disk}/fill")
+            s = eipd.wait_state("default", "new", "announced", timeout=20)
+            assert s["addresses"] != web[:1]
+        wait_for("gone", lambda: not eipd.service("default", "new"))
+    finally:
+        eipd.stop()
+        eipd.set_conf(eipd.CONF)
+        run("umount", disk)
+        eipd.start()
 
 
 def test_full_disk(net, eipd, web):
@@ -485,7 +552,7 @@ def commits(eipd):
 def test_many_that_go_are_few_transactions(eipd):
     """Each waits for the disk, and everything waits for it."""
     names = [f"many{i}" for i in range(30)]
-    with extra(eipd, "many", *(asks(n) for n in names)):
+    with eipd.extra("many", *(asks(n) for n in names)):
         for n in names:
             eipd.wait_state("default", n, "announced")
         before = commits(eipd)

@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * shim: a kernel that refuses, forgets and interrupts, and a clock that jumps.
+ *
+ * Preloaded into eipd.  The file $EIPD_SHIM, mapped and shared with the test,
+ * says what is spoiled; a count goes down with each time.
+ */
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/netfilter/nfnetlink.h>
+#include <linux/netlink.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+enum batch_mode {
+	BATCH_NOT_SENT = 1, /* sendto() fails */
+	BATCH_REFUSED, /* the kernel's answer says so */
+	BATCH_UNANSWERED, /* it is carried out, but reading the answer fails */
+};
+
+struct control {
+	int64_t clock_us;
+	int32_t batch_mode;
+	int32_t batch_errno;
+	int32_t batches;
+	int32_t dumps; /* that something else interrupts */
+};
+
+static int answer_fd = -1; /* whose next answer is not the kernel's */
+static struct nlmsghdr answer_to;
+
+static struct control *
+control(void)
+{
+	static struct control *c;
+	int fd;
+
+	if (c)
+		return c;
+	fd = open(getenv("EIPD_SHIM"), O_RDWR | O_CLOEXEC);
+	c = mmap(NULL, sizeof(*c), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (c == MAP_FAILED)
+		abort();
+	close(fd);
+	return c;
+}
+
+int
+clock_gettime(clockid_t id, struct timespec *ts)
+{
+	static int (*real)(clockid_t, struct timespec *);
+	int rc;
+
+	if (!real)
+		real = dlsym(RTLD_NEXT, "clock_gettime");
+	rc = real(id, ts);
+	if (rc == 0 && id == CLOCK_REALTIME)
+		ts->tv_sec += (time_t)(control()->clock_us / 1000000);
+	return rc;
+}
+
+ssize_t
+sendto(int fd, const void *data, size_t size, int flags,
+    const struct sockaddr *to, socklen_t len)
+{
+	static ssize_t (*real)(int, const void *, size_t, int,
+	    const struct sockaddr *, socklen_t);
+	const struct nlmsghdr *h = data;
+	struct control *c = control();
+	int is_batch = to && to->sa_family == AF_NETLINK &&
+	    h->nlmsg_type == NFNL_MSG_BATCH_BEGIN;
+
+	if (!real)
+		real = dlsym(RTLD_NEXT, "sendto");
+	if (!is_batch || c->batches <= 0)
+		return real(fd, data, size, flags, to, len);
+	c->batches--;
+	if (c->batch_mode == BATCH_NOT_SENT) {
+		errno = c->batch_errno;
+		return -1;
+	}
+	answer_fd = fd;
+	memcpy(&answer_to, (const char *)data + NLMSG_ALIGN(h->nlmsg_len),
+	    sizeof(answer_to));
+	if (c->batch_mode == BATCH_UNANSWERED)
+		return real(fd, data, size, flags, to, len);
+	return (ssize_t)size;
+}
+
+static ssize_t
+answer(void *data, struct sockaddr *from, socklen_t *len)
+{
+	struct control *c = control();
+	struct {
+		struct nlmsghdr h;
+		struct nlmsgerr e;
+	} m = { .h = { .nlmsg_len = sizeof(m),
+		    .nlmsg_type = NLMSG_ERROR,
+		    .nlmsg_seq = answer_to.nlmsg_seq },
+		.e = { .error = -c->batch_errno, .msg = answer_to } };
+	struct sockaddr_nl kernel = { .nl_family = AF_NETLINK };
+
+	answer_fd = -1;
+	if (c->batch_mode == BATCH_UNANSWERED) {
+		errno = c->batch_errno;
+		return -1;
+	}
+	memcpy(data, &m, sizeof(m));
+	memcpy(from, &kernel, sizeof(kernel));
+	*len = sizeof(kernel);
+	return sizeof(m);
+}
+
+ssize_t
+recvfrom(int fd, void *data, size_t size, int flags, struct sockaddr *from,
+    socklen_t *len)
+{
+	static ssize_t (
+	    *real)(int, void *, size_t, int, struct sockaddr *, socklen_t *);
+	struct control *c = control();
+	struct nlmsghdr *h = data;
+	ssize_t n;
+
+	if (!real)
+		real = dlsym(RTLD_NEXT, "recvfrom");
+	if (fd == answer_fd)
+		return answer(data, from, len);
+	n = real(fd, data, size, flags, from, len);
+	if (n < (ssize_t)sizeof(*h) || !from || from->sa_family != AF_NETLINK)
+		return n;
+	if (h->nlmsg_flags & NLM_F_MULTI && c->dumps > 0) {
+		c->dumps--;
+		h->nlmsg_flags |= NLM_F_DUMP_INTR;
+	}
+	return n;
+}

@@ -1,0 +1,188 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A kernel that refuses, and a clock that jumps: what is served goes on."""
+import contextlib
+import errno
+import mmap
+import os
+import struct
+import subprocess
+import time
+
+import pytest
+
+import objects
+from lab import Eipd, NftMonitor, Stream, wait_for
+from test_spine import ask_again, open_flow_to
+from traffic import Hammer
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+NOT_SENT, REFUSED, UNANSWERED = 1, 2, 3
+ADDRESS = "198.51.100.10"
+DAY_US = 86400 * 1000000
+
+
+class Shim:
+    """shim.c, built, and what it is told."""
+
+    LAYOUT = struct.Struct("=qiiii")
+
+    def __init__(self, net):
+        self.library = net.path("shim.so")
+        subprocess.run([os.environ.get("CC", "cc"), "-shared", "-fPIC", "-O1",
+                        "-Wall", "-Werror", "-D_GNU_SOURCE", "-o",
+                        self.library, f"{HERE}/shim.c", "-ldl"], check=True)
+        self.path = net.path("shim.control")
+        with open(self.path, "wb") as f:
+            f.write(bytes(self.LAYOUT.size))
+        with open(self.path, "r+b") as f:
+            self.map = mmap.mmap(f.fileno(), self.LAYOUT.size)
+
+    def wrap(self):
+        return ("env", f"LD_PRELOAD={self.library}", f"EIPD_SHIM={self.path}",
+                "ASAN_OPTIONS=abort_on_error=0:verify_asan_link_order=0")
+
+    def set(self, clock_us=0, mode=0, code=0, batches=0, dumps=0):
+        self.map[:] = self.LAYOUT.pack(clock_us, mode, code, batches, dumps)
+
+    def left(self):
+        """(batches, dumps) still to be spoiled."""
+        return self.LAYOUT.unpack(self.map[:])[3:]
+
+
+@pytest.fixture(scope="module")
+def shim(net):
+    return Shim(net)
+
+
+@pytest.fixture(scope="module")
+def eipd(net, shim):
+    e = Eipd(net, "kernel")
+    for name, text in objects.base().items():
+        e.set_object(name, text)
+    e.set_object("web", objects.dump(objects.service("web")))
+    e.start(wrap=shim.wrap())
+    yield e
+    e.stop()
+
+
+@pytest.fixture
+def served(net, eipd, shim):
+    """web, through all of it."""
+    eipd.wait_state("default", "web", "announced")
+    wait_for("route", lambda: net.route(f"{ADDRESS}/32"))
+    with Hammer(net, [ADDRESS]) as hammer:
+        transfer = Stream(net, ADDRESS, 80, seconds=2)
+        hammer.wait_more()
+        yield
+        hammer.wait_more()
+        transfer.finish()
+    shim.set()
+    assert not hammer.failures
+    assert eipd.wait_state("default", "web", "announced")[
+        "addresses"] == [ADDRESS]
+
+
+@pytest.mark.parametrize("mode, code", [
+    (REFUSED, errno.EBUSY), (REFUSED, errno.ENOBUFS), (REFUSED, errno.ENOMEM),
+    (REFUSED, errno.EINTR), (NOT_SENT, errno.ENOBUFS),
+    (NOT_SENT, errno.ENOMEM), (UNANSWERED, errno.ENOBUFS)],
+    ids=["EBUSY", "ENOBUFS", "ENOMEM", "EINTR", "send-ENOBUFS", "send-ENOMEM",
+         "unanswered"])
+def test_transaction_refused(net, eipd, served, shim, mode, code):
+    """Shown, tried again, and nothing is said that is not so."""
+    # What was carried out unseen is found by the next reading.
+    times = 1 if mode == UNANSWERED else 3
+    with NftMonitor(net) as monitor:
+        shim.set(mode=mode, code=code, batches=times)
+        eipd.set_object("new", objects.dump(objects.service("new")))
+
+        def told():
+            return [p for p in eipd.problems() if p["subject"] == "kernel" and
+                    os.strerror(code) in p["text"]]
+        wait_for("told", told)
+        s = eipd.service("default", "new")
+        if shim.left()[0]:
+            assert (s["state"], s["reason"]) == ("pending", "Kernel")
+        s = eipd.wait_state("default", "new", "announced")
+        assert shim.left()[0] == 0
+        wait_for("reachable", lambda: net.get(s["addresses"][0], 80))
+        assert not [p for p in eipd.problems() if p["subject"] == "kernel"]
+        # Nobody else's elements were written again; what might say that
+        # the table is not as it should be makes it anew, in one step.
+        assert code in (errno.EBUSY, errno.EINTR) or not [
+            x for x in monitor.finish() if f"{ADDRESS} " in x]
+    shim.set(mode=mode, code=code, batches=times)
+    eipd.set_object("new", None)
+    wait_for("gone", lambda: not eipd.service("default", "new"))
+    wait_for("out of the kernel",
+             lambda: s["addresses"][0] not in eipd.nft())
+
+
+def test_dump_interrupted(net, eipd, served, shim):
+    """A start and a repair while something else changes the tables."""
+    eipd.stop()
+    with NftMonitor(net) as monitor:
+        shim.set(dumps=3)
+        eipd.start(wrap=shim.wrap())
+        eipd.wait_state("default", "web", "announced")
+        assert shim.left()[1] == 0
+        assert monitor.finish() == []
+    wait_for("session", lambda: net.session() == "Established")
+    shim.set(dumps=3)
+    net.run("gw", "nft", "add", "chain", "inet", "eipd", "foreign")
+    wait_for("repaired", lambda: "foreign" not in eipd.nft())
+    assert shim.left()[1] == 0
+
+
+@pytest.mark.parametrize("harm", [
+    "flush ruleset", "delete table inet eipd", "flush table inet eipd",
+    "flush map inet eipd svc4", "flush chain inet eipd nat_pre"])
+def test_repaired_within_a_second(net, eipd, harm):
+    """A flow that was silent meanwhile lives on; who sends into the gap
+    meets a host without rules."""
+    eipd.wait_state("default", "web", "announced")
+    flow = wait_for("a flow", lambda: open_flow_to(net, ADDRESS, "n2"))
+    before = eipd.nft()
+    net.run("gw", "nft", *harm.split())
+    began = time.monotonic()
+
+    def is_back():
+        return '"static/default/web"' in eipd.nft() and net.get(
+            ADDRESS, 80, timeout=0.5)
+    wait_for("repaired", is_back)
+    assert time.monotonic() - began < 2  # looked for once a second
+    with contextlib.closing(flow):
+        assert ask_again(flow) == "n2"
+    assert len(eipd.nft().splitlines()) == len(before.splitlines())
+
+
+@pytest.mark.parametrize("days", [30, -30])
+def test_clock_jumps(net, eipd, served, shim, days):
+    """Sessions, probes and retries have a clock that does not; what is
+    released then is dated by the one that did."""
+    up, = eipd.items("peers")
+    with NftMonitor(net) as monitor:
+        shim.set(clock_us=days * DAY_US)
+        eipd.set_object("note", objects.dump(objects.eip(
+            "note", "203.0.113.1")))
+        wait_for("it goes on", lambda: [
+            p for p in eipd.items("pools") if p["name"] == "note"])
+        began = time.monotonic()
+        wait_for("a few seconds of it",
+                 lambda: time.monotonic() - began > 2)
+        assert monitor.finish() == []
+    eipd.set_object("note", None)
+    now, = eipd.items("peers")
+    assert now["state"] == "Established"
+    assert now["sinceSeconds"] >= up["sinceSeconds"] + 1
+    assert {b["state"] for b in eipd.items("backends", "default/web")} == {
+        "active"}
+    eipd.set_object("brief", objects.dump(objects.service("brief")))
+    a, = eipd.wait_state("default", "brief", "announced")["addresses"]
+    eipd.set_object("brief", None)
+    wait_for("quarantined", lambda: [
+        x for x in eipd.items("leases")
+        if x["address"] == a and x["state"] == "quarantined"])
+    shim.set()
+    assert net.session() == "Established"
+    assert eipd.ctl("release", a)[0] == 0

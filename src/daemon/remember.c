@@ -40,7 +40,7 @@ save(struct app *app, enum object_kind kind)
 		return;
 	all = world_list(app->world, kind, &n);
 	for (size_t i = 0; i < n; i++)
-		if (strcmp(all[i]->cluster, CLUSTER_STATIC) != 0)
+		if (strcmp(all[i]->cluster, app->conf.cluster_name) == 0)
 			vec_push(&ours, all[i]);
 	if (store_remember(app->store, kind, r->server, ours.v, ours.n, &err) <
 	    0)

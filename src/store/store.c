@@ -88,14 +88,20 @@ is_moved(const struct store *store)
 }
 
 static void
-close_db(struct store *store)
+finalize(struct store *store)
 {
-	if (!store->db)
-		return;
 	for (size_t i = 0; i < STMT__COUNT; i++) {
 		sqlite3_finalize(store->stmts[i]);
 		store->stmts[i] = NULL;
 	}
+}
+
+static void
+close_db(struct store *store)
+{
+	if (!store->db)
+		return;
+	finalize(store);
 	/* Closing merges and removes the -wal by name: not if that name is
 	 * another file's by now. */
 	db_close(store->db, is_moved(store));
@@ -251,10 +257,7 @@ open_file(struct store *store, struct lease_table *table, struct err *err)
 	if (code == 0)
 		code = load_table(db, store->path, table, err);
 	if (code < 0) {
-		for (size_t i = 0; i < STMT__COUNT; i++) {
-			sqlite3_finalize(store->stmts[i]);
-			store->stmts[i] = NULL;
-		}
+		finalize(store);
 		db_close(db, true);
 		return code;
 	}

@@ -167,8 +167,8 @@ put(struct state *s, const char *json)
 	const struct tree *t;
 
 	if (tree_parse_json(json, strlen(json), &arena, &t, &s->err) < 0 ||
-	    decode_object(t, NULL, "kubernetes", DECODE_API, &o, NULL,
-		&s->err) < 0)
+	    decode_object(t, NULL, s->app.conf.cluster_name, DECODE_API, &o,
+		NULL, &s->err) < 0)
 		fail_msg("%s", s->err.text);
 	arena_fini(&arena);
 	s->app.sink.put(&s->app, o);
@@ -187,15 +187,16 @@ put(struct state *s, const char *json)
 static void
 list_begin(struct state *s, enum object_kind kind)
 {
-	world_list_begin(s->app.world, kind, "kubernetes");
-	remember_list_begin(&s->app, kind, "kubernetes");
+	world_list_begin(s->app.world, kind, s->app.conf.cluster_name);
+	remember_list_begin(&s->app, kind, s->app.conf.cluster_name);
 }
 
 static void
 list_end(struct state *s, enum object_kind kind)
 {
-	world_list_end(s->app.world, kind, "kubernetes", on_gone, &s->app);
-	remember_list_end(&s->app, kind, "kubernetes");
+	world_list_end(s->app.world, kind, s->app.conf.cluster_name, on_gone,
+	    &s->app);
+	remember_list_end(&s->app, kind, s->app.conf.cluster_name);
 	turn(s);
 }
 
@@ -311,6 +312,19 @@ test_other_cluster(void **state)
 	assert_pools(s, "x ");
 }
 
+/* What the old name left in the world is not the cluster's any more. */
+static void
+test_renamed_cluster(void **state)
+{
+	struct state *s = *state;
+
+	list_eips(s, EIP("a", "10.1.0"), EIP("z", "10.2.0"));
+	s->app.conf.cluster_name = "another-name";
+	list_eips(s, EIP("a", "10.1.0"), EIP("b", "10.3.0"));
+	start_again(s, HERE);
+	assert_pools(s, "a b ");
+}
+
 /* Edited by hand, or of a version that knew more. */
 static void
 test_unusable_row(void **state)
@@ -408,6 +422,7 @@ main(void)
 		TEST(test_restart),
 		TEST(test_gone_when_listed),
 		TEST(test_other_cluster),
+		TEST(test_renamed_cluster),
 		TEST(test_unusable_row),
 		TEST(test_database_lost),
 		TEST(test_private),

@@ -45,7 +45,7 @@ each_element(enum ruleset_set set, ruleset_op_fn fn, void *arg)
 	if (nl_open(NETLINK_NETFILTER, &nl, &err) < 0)
 		abort();
 	for (enum family f = FAMILY_IPV4; f <= FAMILY_IPV6; f++) {
-		struct ruleset_op like = { .set = set, .family = f };
+		struct ruleset_op like = { .set = set, .family = (uint8_t)f };
 
 		while (nft_read_elements(nl, &like, fn, arg) == -EINTR)
 			;

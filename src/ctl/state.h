@@ -120,6 +120,8 @@ struct ctl_state {
 	void (*histograms)(void *arg, struct ctl_histograms *out);
 	const struct world *(*world)(void *arg);
 	const struct lease_table *(*leases)(void *arg);
+	/* How many are in each state. */
+	void (*count_services)(void *arg, uint64_t n[SERVICE_STATE__COUNT]);
 	/* `fn` for each, in order of cluster, namespace, name. */
 	void (*each_service)(void *arg,
 	    void (*fn)(void *fn_arg, const struct service_status *s),

@@ -6,20 +6,12 @@
 #include "ctl/usage.h"
 
 static void
-count_service(void *arg, const struct service_status *s)
-{
-	uint64_t *n = arg;
-
-	n[s->state]++;
-}
-
-static void
 write_services(struct jsonw *json, const struct ctl_state *s)
 {
 	uint64_t n[SERVICE_STATE__COUNT] = { 0 };
 	uint64_t total = 0;
 
-	s->each_service(s->arg, count_service, n);
+	s->count_services(s->arg, n);
 	for (size_t i = 0; i < SERVICE_STATE__COUNT; i++)
 		total += n[i];
 	jsonw_object(json, "services");

@@ -91,6 +91,16 @@ has_peer(const struct app *app)
 }
 
 /* `is_heard`: a router is there to hear what is announced. */
+static enum service_state
+shown_state(const struct app *app, const struct record *r, bool is_heard)
+{
+	enum service_state state = reconcile_state(app, r);
+
+	return state == SERVICE_STATE_ANNOUNCED && !is_heard
+	    ? SERVICE_STATE_PROGRAMMED
+	    : state;
+}
+
 static void
 fill_service(const struct app *app, const struct record *r, bool is_heard,
     struct service_status *out)
@@ -104,7 +114,7 @@ fill_service(const struct app *app, const struct record *r, bool is_heard,
 		.ns = r->ns,
 		.name = r->name,
 		.decision = d,
-		.state = reconcile_state(app, r),
+		.state = shown_state(app, r, is_heard),
 		.reason = *r->pending ? r->pending
 		    : d		      ? d->reason
 				      : "",
@@ -128,11 +138,9 @@ fill_service(const struct app *app, const struct record *r, bool is_heard,
 	if (d && d->is_degraded && !*out->message)
 		out->message = "degraded: all its nodes fail their probe at "
 			       "once; all stay in use";
-	if (out->state == SERVICE_STATE_ANNOUNCED && !is_heard) {
-		out->state = SERVICE_STATE_PROGRAMMED;
-		if (!*out->message)
-			out->message = "no BGP peer is established";
-	}
+	if (out->state == SERVICE_STATE_PROGRAMMED && out->is_announced &&
+	    !*out->message)
+		out->message = "no BGP peer is established";
 	fill_status_write(app, r, out);
 }
 
@@ -152,6 +160,18 @@ is_shown(const struct app *app, const struct record *r)
 		if (l->is_held)
 			return true;
 	return false;
+}
+
+static void
+count_services(void *arg, uint64_t n[SERVICE_STATE__COUNT])
+{
+	const struct app *app = arg;
+	bool is_heard = has_peer(app);
+
+	for (const struct record *r = records_first(app->records); r;
+	     r = records_next(r))
+		if (is_shown(app, r))
+			n[shown_state(app, r, is_heard)]++;
 }
 
 static void
@@ -347,6 +367,7 @@ view_init(struct app *app, struct ctl_state *state)
 		.histograms = histograms,
 		.world = world,
 		.leases = leases,
+		.count_services = count_services,
 		.each_service = each_service,
 		.services_begin = services_begin,
 		.services_next = services_next,

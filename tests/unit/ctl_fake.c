@@ -402,6 +402,13 @@ each_service(void *arg,
 }
 
 static void
+count_services(void *arg, uint64_t n[SERVICE_STATE__COUNT])
+{
+	for (size_t i = 0; i < SERVICES - 1; i++)
+		n[status_of(arg, i).state]++;
+}
+
+static void
 services_begin(void *arg)
 {
 	((struct fake *)arg)->at = 0;
@@ -622,6 +629,7 @@ fake_new(void)
 		.histograms = get_histograms,
 		.world = get_world,
 		.leases = get_leases,
+		.count_services = count_services,
 		.each_service = each_service,
 		.services_begin = services_begin,
 		.services_next = services_next,

@@ -231,7 +231,7 @@ is_dispatch_whole(struct nft *nft, const struct nft_shape *shape)
 }
 
 static int
-load_ours(struct nft *nft)
+load_ours(struct nft *nft, bool is_old)
 {
 	struct nft_shape shape = { 0 };
 	bool is_good;
@@ -239,7 +239,7 @@ load_ours(struct nft *nft)
 
 	if (rc < 0)
 		goto out;
-	is_good = is_whole(nft, &shape);
+	is_good = !is_old && is_whole(nft, &shape);
 	rc = load_elements(nft, &shape);
 	/* Of a broken table read what there is: numbers live on. */
 	if (rc == -ENOENT && !is_good)
@@ -284,8 +284,9 @@ load_table(struct nft *nft, enum nft_table_state *state, bool is_last)
 		rc = nft_read_table(nft->nl, state);
 	nft_sums_clear(nft->sums);
 	ruleset_load_begin(nft->rs);
-	if (rc == 0 && *state == NFT_TABLE_STATE_OURS)
-		rc = load_ours(nft);
+	if (rc == 0 &&
+	    (*state == NFT_TABLE_STATE_OURS || *state == NFT_TABLE_STATE_OLD))
+		rc = load_ours(nft, *state == NFT_TABLE_STATE_OLD);
 	if (rc == 0)
 		rc = nft_read_generation(nft->nl, &after);
 	if (rc == 0 && before != after && !is_last)

@@ -15,6 +15,7 @@
 #include <linux/netfilter/nfnetlink.h>
 
 #include "apply/nft_rule.h"
+#include "base/str.h"
 
 enum {
 	TRIES = 5,
@@ -112,10 +113,13 @@ on_table(void *arg, const struct nlmsghdr *h)
 	nl_parse(h, sizeof(struct nfgenmsg), attrs, ARRAY_LEN(attrs));
 	comment =
 	    find_comment(attrs[NFTA_TABLE_USERDATA], NFTNL_UDATA_TABLE_COMMENT);
-	*out = comment && strcmp(comment, NFT_LAYOUT) == 0 &&
-		!(get_be32(attrs[NFTA_TABLE_FLAGS]) & NFT_TABLE_F_DORMANT)
-	    ? NFT_TABLE_STATE_OURS
-	    : NFT_TABLE_STATE_FOREIGN;
+	if (!comment || !str_starts_with(comment, NFT_LAYOUT_FAMILY))
+		*out = NFT_TABLE_STATE_FOREIGN;
+	else if (strcmp(comment, NFT_LAYOUT) != 0 ||
+	    (get_be32(attrs[NFTA_TABLE_FLAGS]) & NFT_TABLE_F_DORMANT))
+		*out = NFT_TABLE_STATE_OLD;
+	else
+		*out = NFT_TABLE_STATE_OURS;
 	return 0;
 }
 

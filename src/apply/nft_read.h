@@ -17,7 +17,8 @@
 
 enum nft_table_state {
 	NFT_TABLE_STATE_ABSENT,
-	NFT_TABLE_STATE_FOREIGN, /* of another layout, or switched off */
+	NFT_TABLE_STATE_FOREIGN,
+	NFT_TABLE_STATE_OLD, /* of another layout, or switched off */
 	NFT_TABLE_STATE_OURS, /* by its comment */
 };
 

@@ -579,14 +579,16 @@ unsigned int
 nft_table_parse_counter(const char *name, char key[NFT_OBJECT_NAME_B])
 {
 	const char *suffix = strrchr(name, '/');
+	size_t n = suffix ? (size_t)(suffix - name) : NFT_OBJECT_NAME_B;
 	unsigned int kind = 0;
 
-	if (!suffix)
+	if (n >= NFT_OBJECT_NAME_B)
 		return RULESET_COUNTER__COUNT;
 	while (kind < RULESET_COUNTER__COUNT &&
 	    strcmp(suffix, counter_suffixes[kind]) != 0)
 		kind++;
-	snprintf(key, NFT_OBJECT_NAME_B, "%.*s", (int)(suffix - name), name);
+	memcpy(key, name, n);
+	key[n] = '\0';
 	return kind;
 }
 

@@ -20,9 +20,12 @@
 #include "base/vec.h"
 #include "plan/ruleset.h"
 
-/* The table's comment.  Another layout, another text: then the table is
- * replaced.  The seed is the same everywhere, so that appliances agree. */
-#define NFT_LAYOUT "eipd layout 2 seed 0x65697064"
+/* The table's comment.  Another layout, another number: then the table is
+ * replaced, with what its elements say; if they come to mean something else,
+ * the words before it have to change as well.  The seed is the same
+ * everywhere, so that appliances agree. */
+#define NFT_LAYOUT_FAMILY "eipd layout "
+#define NFT_LAYOUT NFT_LAYOUT_FAMILY "2 seed 0x65697064"
 enum {
 	NFT_HASH_SEED = 0x65697064
 };

@@ -501,6 +501,20 @@ def test_broken_table_at_start(net, driver, program):
     again.end()
 
 
+def test_table_switched_off_at_start(net, driver, program):
+    """Like one of an older layout: replaced, with what it has."""
+    before = totals(net)
+    net.run("gw", "nft", "add table inet eipd { flags dormant; }")
+    again = Driver(net, program)
+    services = again.ask("services")
+    assert f"{EIP4},6,80,masq," + ",".join(at(NODES4, 30080)) in services
+    again.commit()
+    assert totals(net) == before
+    for address in (EIP4, EIP6):
+        assert net.get(address, 80)[0] in lab.NODES
+    again.end()
+
+
 def test_change_under_load(net, driver):
     """No connection fails while the table changes all the time."""
     failures = []

@@ -221,6 +221,19 @@ local_routes_want(struct local_routes *routes, const struct addr *addr,
 	update_dirty(routes, route);
 }
 
+void
+local_routes_want_none(struct local_routes *routes)
+{
+	struct route *route;
+	struct route *next;
+
+	for (route = routes->all; route; route = next) {
+		next = route->hh.next;
+		route->is_wanted = false;
+		update_dirty(routes, route);
+	}
+}
+
 static void
 put_message(struct local_routes *routes, struct nl_buf *buf,
     const struct route *route, uint32_t seq)

@@ -29,6 +29,7 @@ ATTR_NODISCARD int local_routes_load(struct local_routes *routes,
     struct err *err);
 void local_routes_want(struct local_routes *routes, const struct addr *addr,
     bool is_wanted);
+void local_routes_want_none(struct local_routes *routes);
 /* Makes those that are missing, removes those that nobody wants. */
 ATTR_NODISCARD int local_routes_commit(struct local_routes *routes,
     struct err *err);

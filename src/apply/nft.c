@@ -294,6 +294,9 @@ commit_new_table(struct nft *nft, struct err *err)
 	if (rc < 0)
 		return rc;
 	nft->must_replace = false;
+	/* Nothing moves out of a new table: what the old one had is asked for
+	 * again, or not. */
+	local_routes_want_none(nft->routes);
 	take_results(nft);
 	return 0;
 }

@@ -183,9 +183,6 @@ on_kube_change(void *arg)
 	    *status.message	      ? status.message
 		: status.is_connected ? "connected"
 				      : "not connected");
-	if (status.is_connected && !app->is_kube_connected)
-		kube_status_retry(app->writer);
-	app->is_kube_connected = status.is_connected;
 	if (!status.is_synced || app->is_kube_synced)
 		return;
 	app->is_kube_synced = true;
@@ -384,7 +381,6 @@ start_cluster(struct app *app)
 	struct kube_conf c = kube_conf(app);
 
 	app->is_kube_synced = false;
-	app->is_kube_connected = false;
 	if (!app->conf.kubeconfig)
 		return;
 	app->kube = kube_new(app->loop, &c, &app->sink, on_kube_change, app);

@@ -88,7 +88,6 @@ struct app {
 	bool is_remember_scheduled;
 	bool is_bgp_scheduled;
 	bool is_kube_synced; /* its first sync was seen */
-	bool is_kube_connected; /* as last told */
 	bool are_pools_listed; /* those of the cluster */
 	bool are_probes_settled;
 	bool is_kernel_adopted; /* before, nobody knows what it carries */

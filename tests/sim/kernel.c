@@ -21,6 +21,7 @@
 
 #include "apply/local_route.h"
 #include "apply/nft_read.h"
+#include "kernel_impl.h"
 #include "net/nl.h"
 #include "sim.h"
 
@@ -28,7 +29,6 @@ enum {
 	KEY_B = 32,
 	ANSWER_B = 4096,
 	BATCH_MAX_B = 1 << 20,
-	LO = 1,
 	SET_COUNT_ATTR = 20,
 };
 
@@ -64,7 +64,6 @@ struct table {
 
 static struct table table;
 static uint32_t generation = 1;
-static VEC(struct addr) routes;
 static uint64_t transactions;
 uint64_t kernel_changes;
 static struct {
@@ -332,70 +331,6 @@ transaction(const struct nl_buf *buf, struct nl_refusal *first)
 	return first->code;
 }
 
-/* ---- routes ---- */
-
-static size_t
-route_place(const struct addr *addr)
-{
-	for (size_t i = 0; i < routes.n; i++)
-		if (addr_eq(&routes.v[i], addr))
-			return i;
-	return routes.n;
-}
-
-bool
-kernel_has_route(const struct addr *addr)
-{
-	return route_place(addr) < routes.n;
-}
-
-static int
-change_route(const struct nlmsghdr *h)
-{
-	const struct rtmsg *rtm = mnl_nlmsg_get_payload(h);
-	const struct nlattr *attrs[RTA_TABLE + 1];
-	struct addr addr;
-	size_t at;
-
-	nl_parse(h, sizeof(*rtm), attrs, ARRAY_LEN(attrs));
-	addr = addr_from_bytes(rtm->rtm_family == AF_INET ? FAMILY_IPV4
-							  : FAMILY_IPV6,
-	    mnl_attr_get_payload(attrs[RTA_DST]));
-	at = route_place(&addr);
-	if (h->nlmsg_type == RTM_NEWROUTE) {
-		if (at < routes.n)
-			return -EEXIST;
-		vec_push(&routes, addr);
-		return 0;
-	}
-	if (at == routes.n)
-		return -ESRCH;
-	vec_remove(&routes, at);
-	return 0;
-}
-
-static int
-change_routes(const struct nl_buf *buf, struct nl_refusal *first,
-    void (*fn)(void *arg, uint32_t seq, int code), void *arg)
-{
-	const struct nlmsghdr *h = (const void *)buf->p;
-	int left = (int)buf->n;
-
-	for (; mnl_nlmsg_ok(h, left); h = mnl_nlmsg_next(h, &left)) {
-		int code = change_route(h);
-
-		if (code == 0)
-			continue;
-		if (first->code == 0)
-			*first = (struct nl_refusal){ .code = code,
-				.type = h->nlmsg_type,
-				.seq = h->nlmsg_seq };
-		if (fn)
-			fn(arg, h->nlmsg_seq, code);
-	}
-	return first->code;
-}
-
 /* ---- what the daemon calls ---- */
 
 int
@@ -435,8 +370,9 @@ nl_send_batch(struct nl *nl, const struct nl_buf *buf, struct nl_refusal *first,
 
 	*first = (struct nl_refusal){ 0 };
 	sim_operation("before a netlink batch");
-	rc = nl->bus == NETLINK_ROUTE ? change_routes(buf, first, fn, arg)
-				      : transaction(buf, first);
+	rc = nl->bus == NETLINK_ROUTE
+	    ? kernel_change_routes(buf, first, fn, arg)
+	    : transaction(buf, first);
 	sim_operation("after a netlink batch");
 	return rc;
 }
@@ -546,42 +482,11 @@ dump_elements(const struct nlmsghdr *h, nl_fn fn, void *arg)
 	return 0;
 }
 
-static int
-dump_routes(const struct nlmsghdr *h, nl_fn fn, void *arg)
-{
-	const struct rtmsg *want = mnl_nlmsg_get_payload(h);
-
-	for (size_t i = 0; i < routes.n; i++) {
-		const struct addr *addr = &routes.v[i];
-		struct answer a;
-		struct nlmsghdr *out = mnl_nlmsg_put_header(a.buf);
-		struct rtmsg *rtm;
-		int rc;
-
-		if ((addr->family == FAMILY_IPV4) !=
-		    (want->rtm_family == AF_INET))
-			continue;
-		out->nlmsg_type = RTM_NEWROUTE;
-		rtm = mnl_nlmsg_put_extra_header(out, sizeof(*rtm));
-		*rtm = (struct rtmsg){ .rtm_family = want->rtm_family,
-			.rtm_dst_len = (uint8_t)addr_bits(addr),
-			.rtm_table = RT_TABLE_LOCAL,
-			.rtm_protocol = LOCAL_ROUTE_PROTOCOL,
-			.rtm_type = RTN_LOCAL };
-		mnl_attr_put(out, RTA_DST, addr_len_b(addr), addr->b);
-		mnl_attr_put_u32(out, RTA_OIF, LO);
-		rc = fn(arg, out);
-		if (rc < 0)
-			return rc;
-	}
-	return 0;
-}
-
 int
 nl_dump(struct nl *nl, struct nlmsghdr *h, nl_fn fn, void *arg)
 {
 	if (nl->bus == NETLINK_ROUTE)
-		return dump_routes(h, fn, arg);
+		return kernel_dump_routes(h, fn, arg);
 	if (fault.interrupted) {
 		fault.interrupted--;
 		return -EINTR;
@@ -672,13 +577,6 @@ kernel_lose_element(uint32_t pick)
 		break;
 	}
 	table_changed();
-}
-
-void
-kernel_lose_route(uint32_t pick)
-{
-	if (routes.n)
-		vec_remove(&routes, pick % routes.n);
 }
 
 void

@@ -330,20 +330,21 @@ tell_story(struct story *story, uint64_t seed, bool is_verbose)
 /* ---- options ---- */
 
 struct options {
-	uint64_t first;
-	uint64_t last;
+	uint64_t from;
+	uint64_t to;
 	size_t steps;
 	bool shrink;
 	bool tell;
 	bool verbose;
+	bool first; /* stop at the first failure */
 	const char *replay;
 };
 
 static int
 usage(void)
 {
-	fputs("usage: sim [--seed N | --seeds A-B] [--steps M] [--shrink] "
-	      "[--tell] [--verbose]\n"
+	fputs("usage: sim [--seed N | --seeds A-B] [--steps M] [--first]\n"
+	      "           [--shrink] [--tell] [--verbose]\n"
 	      "       sim [--tell] [--verbose] --replay FILE\n",
 	    stderr);
 	return 2;
@@ -407,21 +408,22 @@ parse_options(int argc, char **argv, struct options *o)
 		{ "shrink", no_argument, NULL, 's' },
 		{ "tell", no_argument, NULL, 't' },
 		{ "verbose", no_argument, NULL, 'v' },
+		{ "first", no_argument, NULL, 'f' },
 		{ "replay", required_argument, NULL, 'r' },
 		{ 0 },
 	};
 	int c;
 
-	*o = (struct options){ .first = 1, .last = 1, .steps = STEPS };
+	*o = (struct options){ .from = 1, .to = 1, .steps = STEPS };
 	while ((c = getopt_long(argc, argv, "", longs, NULL)) != -1) {
 		char *end;
 
 		switch (c) {
 		case 'n':
 		case 'N':
-			o->first = strtoull(optarg, &end, 10);
-			o->last = *end == '-' ? strtoull(end + 1, NULL, 10)
-					      : o->first;
+			o->from = strtoull(optarg, &end, 10);
+			o->to =
+			    *end == '-' ? strtoull(end + 1, NULL, 10) : o->from;
 			break;
 		case 'm':
 			o->steps = strtoul(optarg, NULL, 10);
@@ -434,6 +436,9 @@ parse_options(int argc, char **argv, struct options *o)
 			break;
 		case 'v':
 			o->verbose = true;
+			break;
+		case 'f':
+			o->first = true;
 			break;
 		case 'r':
 			o->replay = optarg;
@@ -455,7 +460,7 @@ main(int argc, char **argv)
 		return rc;
 	if (o.replay)
 		return replay(&o);
-	for (uint64_t seed = o.first; seed <= o.last; seed++) {
+	for (uint64_t seed = o.from; seed <= o.to && !(rc && o.first); seed++) {
 		struct story story = { 0 };
 
 		story_generate(&story, seed, o.steps);

@@ -96,6 +96,8 @@ void kernel_heal(void);
 uint64_t kernel_transactions(void); /* of the daemon */
 extern uint64_t kernel_changes; /* of the table, by anybody */
 bool kernel_has_route(const struct addr *addr);
+void kernel_each_route(void (*fn)(void *arg, const struct addr *addr),
+    void *arg);
 /* One element of the service maps. */
 struct kernel_frontend {
 	struct addr addr;
@@ -229,7 +231,8 @@ void do_foreign_status(const struct event *ev);
 /* ---- check.c ---- */
 
 void check_turn(void);
-void check_settled(void); /* the inputs have rested, all faults are over */
+void check_settled(
+    void); /* check_rest.c: the inputs have rested, all faults are over */
 void check_lease_op(const struct lease_op *op);
 void check_status_write(const char *path, const char *body);
 void check_announced(const struct addr *addr);
@@ -241,6 +244,12 @@ void check_justify_all(void);
 /* Someone else changed the table; it is to be repaired. */
 void check_kernel_damaged(void);
 void check_kernel_refused(void);
+bool check_is_excused(const char *ns, const char *name);
+const struct lease *check_find_lease(const struct lease_table *table,
+    const struct lease *key);
+bool check_is_programmed(const struct addr *addr);
+void check_frontends(void); /* against the ledger */
+void check_forgive(void); /* check_justify() and the like are used up */
 /* `eipctl release` is about this address; NULL: no more. */
 void check_released(const struct addr *addr);
 

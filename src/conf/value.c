@@ -156,7 +156,7 @@ static int
 set_listen(const struct schema_option *o, struct conf *conf,
     const struct tree *t, struct err *err)
 {
-	struct conf_listen v[CONF_LISTEN_MAX];
+	struct conf_listen v[CONF_LISTEN_MAX] = { 0 };
 	size_t n = 0;
 
 	if (t->kind != TREE_SEQ)
@@ -165,7 +165,6 @@ set_listen(const struct schema_option *o, struct conf *conf,
 		return tree_err(t, err, "%s: more than %d entries", o->path,
 		    CONF_LISTEN_MAX);
 	for (const struct tree *item = t->first; item; item = item->next) {
-		memset(&v[n], 0, sizeof(v[n]));
 		if (item->kind != TREE_SCALAR ||
 		    parse_listen(item->text, &v[n]) < 0)
 			return refuse(o, item, err);

@@ -11,6 +11,9 @@
 
 static const char name[] = "eipd";
 
+/* Open until the process ends, which is what holds the name. */
+static int lock_fd = -1;
+
 static socklen_t
 abstract_address(struct sockaddr_un *out)
 {
@@ -52,8 +55,10 @@ instance_lock(struct err *err)
 		    strerror(errno));
 	/* Nobody accepts: the queue only has to hold those who asked. */
 	if (bind(fd, (struct sockaddr *)&address, address_b) == 0 &&
-	    listen(fd, SOMAXCONN) == 0)
-		return 0; /* kept open until the process ends */
+	    listen(fd, SOMAXCONN) == 0) {
+		lock_fd = fd;
+		return 0;
+	}
 	code = -errno;
 	close(fd);
 	if (code == -EADDRINUSE) {

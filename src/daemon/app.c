@@ -244,7 +244,8 @@ repair_kernel(struct app *app)
 		log_err("withdraw-all: %s", err.text);
 	if (app->is_withdrawn || !nft_is_foreign_change(app->nft))
 		return;
-	log_warn("nft table inet eipd: changed by someone else, repairing");
+	log_warn(
+	    "nft table inet eipd: changed by someone else, or not written; repairing");
 	if (nft_load(app->nft, &err) < 0 || nft_commit(app->nft, &err) < 0)
 		log_err("nft table inet eipd: cannot be repaired yet: %s",
 		    err.text);

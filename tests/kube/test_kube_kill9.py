@@ -10,4 +10,4 @@ import kill9
 def test_killed_at_any_moment(net):
     seed = int(os.environ.get("EIPD_KILL9_SEED") or time.time())
     print(f"seed {seed}")
-    kill9.play(net, int(os.environ.get("EIPD_KILL9_ROUNDS") or 12), seed)
+    kill9.play(net, int(os.environ.get("EIPD_KILL9_ROUNDS") or 10), seed)

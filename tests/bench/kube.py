@@ -40,6 +40,7 @@ SLICES = f"/apis/discovery.k8s.io/v1/namespaces/{SPACE}/endpointslices"
 MERGE = "application/merge-patch+json"
 JSON = "application/json"
 PEER = ("127.0.0.2", 1790)
+OTHER_CLASS = "example.org/none"  # not eipd's
 FILL_VERSION = 1
 # What the API server writes for itself.
 OWN = ("leases", "ipaddresses", "selfsubjectaccessreviews",
@@ -61,11 +62,11 @@ def service_name(i):
     return f"s{i:05}"
 
 
-def service(name):
+def service(name, lb_class="eipd.io/eipd"):
     return {"apiVersion": "v1", "kind": "Service",
             "metadata": {"name": name, "namespace": SPACE},
             "spec": {"type": "LoadBalancer",
-                     "loadBalancerClass": "eipd.io/eipd",
+                     "loadBalancerClass": lb_class,
                      "ports": [{"port": 80, "targetPort": 8080}]}}
 
 
@@ -454,7 +455,8 @@ class Bench:
         status, route = [], []
         for i in range(n):
             name = f"{prefix}{i:04}"
-            api.raw("POST", SERVICES, service(name))
+            api.raw("POST", SERVICES, service(name, OTHER_CLASS) if by_hand
+                    else service(name))
             began = time.monotonic()
             if by_hand:
                 ip = address("10.203.0.0", i)

@@ -372,7 +372,8 @@ is_for_bgp(const struct app *app, const struct record *r,
 	if (pool)
 		return pool->protocol == POOL_PROTOCOL_BGP;
 	/* A row without a pool: the pools may still be on their way. */
-	return !l->is_passive && (*l->pool || app->are_pools_listed);
+	return !l->is_passive &&
+	    (*l->pool || app->are_pools_listed || remember_count(app) > 0);
 }
 
 /* At once, so that routers that kept our routes over the restart find them

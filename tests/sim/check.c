@@ -294,8 +294,8 @@ check_turn(void)
 
 /* ---- status ---- */
 
-static bool
-has_frontend(const struct addr *addr, const char *service)
+bool
+check_has_frontend(const struct addr *addr, const char *service)
 {
 	const struct kernel_frontends *all = kernel_frontends();
 
@@ -344,7 +344,7 @@ check_status_write(const char *path, const char *body)
 			    text);
 		else if (sim_now() < damaged_until)
 			continue;
-		else if (!has_frontend(&addr, key))
+		else if (!check_has_frontend(&addr, key))
 			sim_violation("3: %s is shown for %s/%s, but not "
 				      "programmed",
 			    text, ns, name);

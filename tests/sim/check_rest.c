@@ -328,11 +328,17 @@ promise(void)
 
 	lease_table_free(promised);
 	promised = lease_table_new();
-	for (size_t i = 0; i < n; i++)
-		if (all[i]->is_held && check_is_programmed(&all[i]->address))
+	for (size_t i = 0; i < n; i++) {
+		char key[256];
+
+		snprintf(key, sizeof(key), "%s/%s/%s", all[i]->cluster,
+		    all[i]->ns, all[i]->name);
+		if (all[i]->is_held &&
+		    check_has_frontend(&all[i]->address, key))
 			lease_table_apply(promised,
 			    &(struct lease_op){ .kind = LEASE_OP_PUT,
 				.lease = *all[i] });
+	}
 	free(all);
 	check_forgive();
 }

@@ -43,6 +43,7 @@ struct conn {
 	bool is_gone; /* by the daemon: the descriptor is free */
 	bool is_up; /* the daemon's OPEN was answered */
 	bool is_established;
+	bool is_told; /* routes, or that there are none */
 	bool is_restartable; /* it said so in its OPEN */
 	bool was_notified;
 	uint8_t *rx;
@@ -242,6 +243,7 @@ take_message(struct conn *c, const uint8_t *p, size_t n)
 		if (!c->is_established)
 			sim_violation("an UPDATE before the session is up");
 		take_update(r, p, n);
+		c->is_told = true;
 		break;
 	case BGP_MSG_NOTIFICATION:
 		c->was_notified = true;
@@ -562,7 +564,7 @@ session(unsigned int i)
 {
 	for (size_t j = 0; j < conns.n; j++)
 		if (conns.v[j]->router == i && conns.v[j]->is_established &&
-		    !conns.v[j]->is_closed)
+		    conns.v[j]->is_told && !conns.v[j]->is_closed)
 			return conns.v[j];
 	return NULL;
 }

@@ -178,6 +178,7 @@ void router_flap(unsigned int i);
 void router_set_helper(unsigned int i, bool is_helper);
 void router_heal(void);
 void router_forget_client(void);
+/* And it has heard what there is. */
 bool router_is_established(unsigned int i);
 bool router_has_route(unsigned int i, const struct addr *addr);
 /* Each route, kept over a restart or not. */
@@ -248,6 +249,7 @@ bool check_is_excused(const char *ns, const char *name);
 const struct lease *check_find_lease(const struct lease_table *table,
     const struct lease *key);
 bool check_is_programmed(const struct addr *addr);
+bool check_has_frontend(const struct addr *addr, const char *service);
 void check_frontends(void); /* against the ledger */
 void check_forgive(void); /* check_justify() and the like are used up */
 /* `eipctl release` is about this address; NULL: no more. */

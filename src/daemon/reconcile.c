@@ -109,7 +109,10 @@ end_foreign_claims(struct pass *p, const struct lease *mine)
 {
 	const struct lease *l =
 	    lease_of_address(p->app->leases, &mine->address);
+	const struct lease *old = find_row(p->app->leases, mine);
 
+	if (old && old->is_held)
+		return; /* it was his before, beside them */
 	while (l) {
 		const struct lease *next = lease_next_of_address(l);
 		struct lease_op op = { .kind = LEASE_OP_DELETE,

@@ -516,7 +516,7 @@ nl_dump_start(struct nl *nl, struct nlmsghdr *h)
 int
 nl_dump_step(struct nl *nl, nl_fn fn, void *arg)
 {
-	struct nlmsghdr *h = (struct nlmsghdr *)nl->dump;
+	struct nlmsghdr *h = (void *)nl->dump;
 
 	return (h->nlmsg_type & 0xff) == NFT_MSG_GETSETELEM
 	    ? nl_dump(nl, h, fn, arg)

@@ -177,6 +177,7 @@ pick_subset(const struct candidate_node *v, size_t n, bool only_usable,
 	uint64_t score[BACKENDS_PER_FRONTEND_MAX];
 	size_t k = 0;
 
+	assert(max > 0 && max <= BACKENDS_PER_FRONTEND_MAX);
 	for (size_t i = 0; i < n; i++) {
 		uint64_t s = mix(v[i].hash, seed);
 		size_t at;

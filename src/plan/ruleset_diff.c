@@ -365,11 +365,11 @@ emit_counters(const struct ruleset *rs, const struct emit *emit, bool is_delete)
 
 		if (is_wanted == is_delete)
 			continue;
-		for (uint8_t kind = 0; kind < RULESET_COUNTER__COUNT; kind++) {
+		for (int kind = 0; kind < RULESET_COUNTER__COUNT; kind++) {
 			struct ruleset_op op = { .set = RULESET_SET_COUNTER,
 				.is_delete = is_delete,
 				.key_len = 1,
-				.key = { kind },
+				.key = { (uint8_t)kind },
 				.data_len = sizeof(service->counts[kind]),
 				.comment = service->key };
 

@@ -34,6 +34,7 @@ struct conntrack {
 	size_t at; /* masked deletions: the next one */
 	int n_tries;
 	size_t n_deleted; /* by the pass; others ended by themselves */
+	int64_t walk_us; /* what the last masked deletion took */
 	bool is_pass; /* running is sorted and a dump is open */
 };
 
@@ -108,7 +109,8 @@ on_stats(void *arg, const struct nlmsghdr *h)
 	return 0;
 }
 
-/* What one walk of the kernel over its table will take. */
+/* What one walk of the kernel over its table will take: by its entries, and by
+ * its buckets, whose number is not to be had in a network namespace. */
 static int64_t
 walk_us(struct conntrack *conntrack)
 {
@@ -120,7 +122,8 @@ walk_us(struct conntrack *conntrack)
 
 	if (rc < 0)
 		return INT64_MAX;
-	return WALK_BASE_US + (int64_t)n_entries * WALK_NS_PER_ENTRY / 1000;
+	return MAX(conntrack->walk_us,
+	    WALK_BASE_US + (int64_t)n_entries * WALK_NS_PER_ENTRY / 1000);
 }
 
 static int
@@ -238,6 +241,9 @@ finish(struct conntrack *conntrack, struct ruleset *rs)
 	if (conntrack->is_pass)
 		log_debug("conntrack: pass done flushes=%zu deleted=%zu",
 		    conntrack->running.n, conntrack->n_deleted);
+	/* Measured again in the end, should it have been a slow moment. */
+	if (conntrack->is_pass)
+		conntrack->walk_us -= conntrack->walk_us / 4;
 	conntrack->n_deleted = 0;
 	vec_clear(&conntrack->running);
 	conntrack->is_pass = false;
@@ -266,9 +272,12 @@ step_masked(struct conntrack *conntrack, int64_t budget_us, int64_t each_us)
 	mono_t end = clock_mono() + budget_us;
 
 	while (conntrack->at < conntrack->running.n) {
+		mono_t began = clock_mono();
 		int rc = delete_masked(conntrack,
 		    &conntrack->running.v[conntrack->at]);
 
+		conntrack->walk_us = clock_mono() - began;
+		each_us = MAX(each_us, conntrack->walk_us);
 		if (rc < 0 && rc != -ENOENT)
 			return rc;
 		conntrack->at++;

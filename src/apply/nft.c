@@ -23,7 +23,6 @@ enum {
 	CHUNK_B = 2 << 20,
 	ELEMENT_B = 40, /* of a slot, about */
 	BUFFER_KEPT_B = 1 << 20,
-	FLUSH_US = 5000,
 	/* So often refused with a fresh shadow: the table is beyond repair. */
 	REFUSED_MAX = 2,
 };
@@ -347,9 +346,7 @@ nft_commit(struct nft *nft, struct err *err)
 		if (rc < 0)
 			return rc;
 	}
-	rc = local_routes_commit(nft->routes, err);
-	(void)conntrack_step(nft->conntrack, FLUSH_US, nft->rs);
-	return rc;
+	return local_routes_commit(nft->routes, err);
 }
 
 bool
@@ -382,6 +379,5 @@ nft_remove_all(struct nft *nft, struct err *err)
 	rc = local_routes_load(nft->routes, err);
 	if (rc == 0)
 		rc = local_routes_commit(nft->routes, err);
-	(void)conntrack_step(nft->conntrack, FLUSH_US, nft->rs);
 	return rc;
 }

@@ -53,12 +53,12 @@ ATTR_NODISCARD int nft_stage(struct nft *nft, const char *key,
     const struct frontend *frontends, size_t n, struct err *err);
 
 /* One transaction with the difference of everything staged, none if there is
- * none; then routes and conntrack.  On failure the stage is kept: the next
+ * none; then routes.  On failure the stage is kept: the next
  * commit tries again. */
 ATTR_NODISCARD int nft_commit(struct nft *nft, struct err *err);
 
-/* Conntrack entries of what commits removed: works for about `budget_us`,
- * true while there is more to do.  Every commit does a little itself. */
+/* Forgets conntrack entries of what commits and nft_remove_all() removed: works
+ * for about `budget_us`, true while there is more to do. */
 bool nft_flush_flows(struct nft *nft, int64_t budget_us);
 
 /* Someone else changed our table or routes.  To be asked about every second:

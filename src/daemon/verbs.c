@@ -19,6 +19,7 @@
 #include "source/kube.h"
 #include "store/store.h"
 #include "sys/clock.h"
+#include "sys/loop.h"
 
 /* ---- check ---- */
 
@@ -398,8 +399,10 @@ app_remove_rules(struct app *app, struct err *err)
 {
 	int rc = 0;
 
-	if (app->is_withdrawn && app->is_removal_due)
+	if (app->is_withdrawn && app->is_removal_due) {
 		rc = nft_remove_all(app->nft, err);
+		loop_timer_arm(app->flush_timer, 0);
+	}
 	app->is_removal_due = rc < 0;
 	return rc;
 }

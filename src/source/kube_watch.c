@@ -22,7 +22,7 @@ enum {
 #define BACKOFF_MAX_US (10 * MONO_S)
 #define SHORT_WATCH_US (1 * MONO_S)
 #define RELIST_AGAIN_US (10 * MONO_S)
-#define FORBIDDEN_US (60 * MONO_S)
+#define REFUSED_US (60 * MONO_S)
 #define UNAUTHORIZED_MIN_US (5 * MONO_S)
 #define UNAUTHORIZED_MAX_US (60 * MONO_S)
 #define ABSENT_US (30 * MONO_S)
@@ -655,11 +655,11 @@ on_status(struct kube_watch *w, mono_t now, struct kube_watch_todo *todo)
 	else if (status == 429 || (status >= 500 && after_us))
 		go_wait(w, MAX(after_us, MONO_S) + random_below(w, MONO_S),
 		    w->state, todo);
-	else if (status == 403 || status == 400 || status == 405 ||
-	    status == 406 || status == 415 || status == 422)
-		go_wait(w, FORBIDDEN_US - random_below(w, FORBIDDEN_US / 4),
+	else if (status == 400 || status == 405 || status == 406 ||
+	    status == 415 || status == 422)
+		go_wait(w, REFUSED_US - random_below(w, REFUSED_US / 4),
 		    w->state, todo);
-	else
+	else /* 403 too: one that has just started forbids everything */
 		try_server_again(w, now, todo);
 }
 

@@ -19,8 +19,7 @@
 #include "sys/notify.h"
 
 /* The slowest that anything may be to come right: a status that someone else
- * keeps changing is corrected once a minute, what is forbidden is tried again
- * after one, and a router keeps routes for two. */
+ * keeps changing is corrected once a minute, and a router keeps routes for two. */
 #define SETTLE_US (480 * MONO_S)
 #define IDLE_US (80 * MONO_S)
 #define RESTART_MAX_US (20 * MONO_S)

@@ -135,6 +135,25 @@ explain(const struct nft *nft, const struct nl_refusal *refusal,
 	    refusal->text, type);
 }
 
+/* Not so: what passes by itself (before Linux 6.2 a chain is busy for a while
+ * after the element that led to it went), and what is about us. */
+static bool
+is_about_table(int rc)
+{
+	switch (-rc) {
+	case EAGAIN:
+	case EBUSY:
+	case EINTR:
+	case EMSGSIZE:
+	case ENOBUFS:
+	case ENOMEM:
+	case EPERM:
+		return false;
+	default:
+		return true;
+	}
+}
+
 int
 nft_send(struct nft *nft, struct err *err)
 {
@@ -146,9 +165,7 @@ nft_send(struct nft *nft, struct err *err)
 	if (rc < 0) {
 		nft->stats.errors++;
 		nft->is_stale = true;
-		/* These say nothing about the table. */
-		if (rc != -ENOMEM && rc != -ENOBUFS && rc != -EPERM &&
-		    rc != -EMSGSIZE)
+		if (is_about_table(rc))
 			nft->n_refused++;
 		return explain(nft, &refusal, err);
 	}

@@ -98,6 +98,7 @@ def test_another_cluster_does_not_inherit(net, eipd):
     net.kube.apply(service("web"))
     address = address_of(net, "web")
     eipd.wait_state("default", "web", "announced")
+    reach(net, address)
     eipd.stop()
     with open(net.kubeconfig) as f:
         text = f.read()

@@ -91,7 +91,7 @@ loop_new(void)
 	event_config_free(config);
 	if (!loop->base)
 		abort();
-	loop->defer_event = event_new(loop->base, -1, 0, on_deferred, loop);
+	loop->defer_event = evtimer_new(loop->base, on_deferred, loop);
 	return loop;
 }
 
@@ -259,8 +259,13 @@ loop_timer_free(struct loop_timer *timer)
 void
 loop_defer(struct loop *loop, void (*fn)(void *arg), void *arg)
 {
+	/* libevent goes on with what was made active meanwhile before it looks
+	 * at descriptors again; a timer has to wait for that. */
+	static const struct timeval at_once = { 0 };
+
 	vec_push(&loop->deferred, (struct deferred){ fn, arg });
-	event_active(loop->defer_event, EV_TIMEOUT, 0);
+	if (!evtimer_pending(loop->defer_event, NULL))
+		evtimer_add(loop->defer_event, &at_once);
 }
 
 static void

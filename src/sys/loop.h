@@ -43,7 +43,7 @@ void loop_timer_disarm(struct loop_timer *timer);
 int loop_timer_is_armed(const struct loop_timer *timer);
 void loop_timer_free(struct loop_timer *timer); /* NULL is fine */
 
-/* `fn` runs once after the callbacks of this turn, before the next wait. */
+/* `fn` runs once, in the next turn of the loop, which then does not wait. */
 void loop_defer(struct loop *loop, void (*fn)(void *arg), void *arg);
 
 /* What was deferred with `arg` is not done. */

@@ -33,6 +33,8 @@ remedy(int code)
 	switch (-code) {
 	case ENOENT:
 		return "; create it or name another with -c";
+	case EINVAL:
+		return "; it must be a file, not a pipe or a device";
 	case EACCES:
 		return "; make it readable for this user";
 	default:

@@ -283,7 +283,10 @@ test_load(void **state)
 	    "0:0: No such file or directory; create it or name another with -c\n");
 	str_clear(&got);
 	assert_int_equal(conf_load("/", &conf, note, &got), -EISDIR);
+	str_clear(&got);
 	assert_int_equal(conf_load("/dev/null", &conf, note, &got), -EINVAL);
+	assert_string_equal(str_get(&got),
+	    "0:0: Invalid argument; it must be a file, not a pipe or a device\n");
 	str_fini(&got);
 }
 

@@ -6,6 +6,7 @@
  * behind its length in one octet, a number in eight.  The schema's types hold,
  * its checks do not.
  */
+#include <ftw.h>
 #include <sqlite3.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -39,18 +40,26 @@ static const struct table {
 };
 
 static char folder[] = "/dev/shm/fuzz-store-XXXXXX";
-static char path[sizeof(folder) + sizeof("/eipd.db-wal")];
+static char path[sizeof(folder) + sizeof("/eipd.db")];
 
+static int
+remove_one(const char *name, const struct stat *st, int kind, struct FTW *ftw)
+{
+	(void)st;
+	(void)kind;
+	(void)ftw;
+	return remove(name);
+}
+
+/* The database, what SQLite keeps beside it, and backups of migrations. */
 static void
 remove_files(void)
 {
-	static const char *const tails[] = { "", "-wal", "-shm" };
+	enum {
+		FDS = 4
+	};
 
-	for (size_t i = 0; i < ARRAY_LEN(tails); i++) {
-		snprintf(path, sizeof(path), "%s/eipd.db%s", folder, tails[i]);
-		unlink(path);
-	}
-	rmdir(folder);
+	nftw(folder, remove_one, FDS, FTW_DEPTH | FTW_PHYS);
 }
 
 static void

@@ -430,17 +430,33 @@ def test_directory_at_the_path_of_the_database(net, eipd, web):
     assert eipd.ctl_json("status")["database"] == "ok"
 
 
-def test_disk_that_is_full_at_the_start(net, eipd, web):
+@contextlib.contextmanager
+def own_disk(eipd, size):
+    """The database on a file system of its own; eipd is not running yet."""
     disk = eipd.lab.path("disk")
     os.makedirs(disk, exist_ok=True)
     eipd.stop()
-    run("mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", disk)
+    run("mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", disk)
     try:
         eipd.set_conf(eipd.CONF.replace("{dir}/eipd.db", f"{disk}/eipd.db"))
-        with contextlib.suppress(OSError), open(f"{disk}/fill", "wb",
-                                                buffering=0) as f:
-            while True:
-                f.write(bytes(4096))
+        yield disk
+    finally:
+        eipd.stop()
+        eipd.set_conf(eipd.CONF)
+        run("umount", disk)
+        eipd.start()
+
+
+def fill(disk):
+    with contextlib.suppress(OSError), open(f"{disk}/fill", "wb",
+                                            buffering=0) as f:
+        while True:
+            f.write(bytes(4096))
+
+
+def test_disk_that_is_full_at_the_start(net, eipd, web):
+    with own_disk(eipd, "1m") as disk:
+        fill(disk)
         eipd.start()
         assert eipd.ctl_json("status")["database"] != "ok"
         assert eipd.wait_state("default", "web",
@@ -452,27 +468,14 @@ def test_disk_that_is_full_at_the_start(net, eipd, web):
             s = eipd.wait_state("default", "new", "announced", timeout=20)
             assert s["addresses"] != web[:1]
         wait_for("gone", lambda: not eipd.service("default", "new"))
-    finally:
-        eipd.stop()
-        eipd.set_conf(eipd.CONF)
-        run("umount", disk)
-        eipd.start()
 
 
 def test_full_disk(net, eipd, web):
-    disk = eipd.lab.path("disk")
-    os.makedirs(disk, exist_ok=True)
-    eipd.stop()
-    run("mount", "-t", "tmpfs", "-o", "size=16m", "tmpfs", disk)
-    try:
-        eipd.set_conf(eipd.CONF.replace("{dir}/eipd.db", f"{disk}/eipd.db"))
+    with own_disk(eipd, "16m") as disk:
         eipd.start()
         s = eipd.wait_state("default", "web", "announced")
         assert s["addresses"] == web
-        with contextlib.suppress(OSError), open(f"{disk}/fill", "wb",
-                                                buffering=0) as f:
-            while True:
-                f.write(bytes(4096))
+        fill(disk)
         many = [asks(f"many{i}", address=None) for i in range(30)]
         with eipd.extra("many", *many):
             def stuck():
@@ -489,20 +492,10 @@ def test_full_disk(net, eipd, web):
                                 timeout=20)
             assert eipd.ctl_json("status")["database"] == "ok"
         wait_for("gone", lambda: not eipd.service("default", "many29"))
-    finally:
-        eipd.stop()
-        eipd.set_conf(eipd.CONF)
-        run("umount", disk)
-        eipd.start()
 
 
 def test_database_made_read_only(net, eipd, web):
-    disk = eipd.lab.path("disk")
-    os.makedirs(disk, exist_ok=True)
-    eipd.stop()
-    run("mount", "-t", "tmpfs", "-o", "size=16m", "tmpfs", disk)
-    try:
-        eipd.set_conf(eipd.CONF.replace("{dir}/eipd.db", f"{disk}/eipd.db"))
+    with own_disk(eipd, "16m") as disk:
         eipd.start()
         eipd.wait_state("default", "web", "announced")
         eipd.stop()
@@ -520,11 +513,6 @@ def test_database_made_read_only(net, eipd, web):
             s = eipd.wait_state("default", "new", "announced")
             assert s["addresses"] != web[:1]
         wait_for("gone", lambda: not eipd.service("default", "new"))
-    finally:
-        eipd.stop()
-        eipd.set_conf(eipd.CONF)
-        run("umount", disk)
-        eipd.start()
 
 
 def test_database_removed_while_it_runs(net, eipd, web):

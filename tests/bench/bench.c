@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "apply/nft_impl.h"
 #include "base/str.h"
 
 static int64_t
@@ -83,4 +84,15 @@ bench_addr(const char *base, unsigned int n)
 
 	bench_need(addr_parse(base, &a) == 0 && addr_add(&a, n, &a), "address");
 	return a;
+}
+
+void
+bench_put_op(void *arg, const struct ruleset_op *op)
+{
+	char set[NFT_NAME_B];
+
+	if (op->set != RULESET_SET_SHARD && op->set != RULESET_SET_COUNTER)
+		nft_table_set_name(op->set, op->family, op->class, op->shard,
+		    set);
+	nft_put_op(arg, set, op);
 }

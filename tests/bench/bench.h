@@ -10,6 +10,7 @@
 
 #include "base/addr.h"
 #include "base/vec.h"
+#include "plan/ruleset.h"
 
 struct samples {
 	VEC(int64_t) ns;
@@ -29,5 +30,8 @@ void bench_need(bool ok, const char *what);
 unsigned int bench_number(const char *text, unsigned int max);
 /* `base` and `n` more: the addresses of a row of things. */
 struct addr bench_addr(const char *base, unsigned int n);
+
+/* A ruleset_op_fn: puts the operation into `arg`, a struct nft_batch. */
+void bench_put_op(void *arg, const struct ruleset_op *op);
 
 #endif

@@ -163,18 +163,6 @@ run_eipd(struct bench *b)
 /* ---- raw ---- */
 
 static void
-put_op(void *arg, const struct ruleset_op *op)
-{
-	struct bench *b = arg;
-	char set[NFT_NAME_B];
-
-	if (op->set != RULESET_SET_SHARD && op->set != RULESET_SET_COUNTER)
-		nft_table_set_name(op->set, op->family, op->class, op->shard,
-		    set);
-	nft_put_op(&b->batch, set, op);
-}
-
-static void
 wish_stage(struct bench *b, unsigned int i, unsigned int n_backends)
 {
 	struct err err = { 0 };
@@ -193,7 +181,7 @@ send_staged(struct bench *b)
 
 	nft_batch_begin(&b->batch, b->nl);
 	ruleset_begin(b->rs, SIZE_MAX, SIZE_MAX);
-	ruleset_diff(b->rs, put_op, b);
+	ruleset_diff(b->rs, bench_put_op, &b->batch);
 	ruleset_done(b->rs);
 	ruleset_clear_flushes(b->rs);
 	ruleset_clear_moved(b->rs);

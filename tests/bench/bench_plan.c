@@ -147,18 +147,6 @@ put_slice(struct bench *b, unsigned int i, unsigned int n_ready)
 /* ---- one dirty Service ---- */
 
 static void
-on_op(void *arg, const struct ruleset_op *op)
-{
-	struct bench *b = arg;
-	char set[NFT_NAME_B];
-
-	if (op->set != RULESET_SET_SHARD && op->set != RULESET_SET_COUNTER)
-		nft_table_set_name(op->set, op->family, op->class, op->shard,
-		    set);
-	nft_put_op(&b->batch, set, op);
-}
-
-static void
 encode(struct bench *b, const char *key, const struct decision *d)
 {
 	static const struct bgp_attrs attrs = { 0 };
@@ -172,7 +160,7 @@ encode(struct bench *b, const char *key, const struct decision *d)
 	    err.text);
 	nft_batch_begin(&b->batch, b->nl);
 	ruleset_begin(b->rs, SIZE_MAX, SIZE_MAX);
-	ruleset_diff(b->rs, on_op, b);
+	ruleset_diff(b->rs, bench_put_op, &b->batch);
 	ruleset_done(b->rs);
 	b->n_elements = b->batch.n_elements;
 	moved = ruleset_moved(b->rs, &n_moved);

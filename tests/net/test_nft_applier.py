@@ -15,11 +15,11 @@ import select
 import socket
 import struct
 import subprocess
-import threading
 
 import pytest
 
 import lab
+from traffic import Hammer
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 TOP = os.path.dirname(os.path.dirname(HERE))
@@ -517,28 +517,13 @@ def test_table_switched_off_at_start(net, driver, program):
 
 def test_change_under_load(net, driver):
     """No connection fails while the table changes all the time."""
-    failures = []
-    stop = threading.Event()
-
-    def client():
-        while not stop.is_set():
-            try:
-                net.get(EIP4, 80)
-            except OSError as e:
-                failures.append(repr(e))
-
-    threads = [threading.Thread(target=client) for _ in range(3)]
-    for t in threads:
-        t.start()
-    for i in range(300):
-        nodes = NODES4[:1 + i % 3]
-        driver.stage("prod/default/web",
-                     *service(nodes, NODES6, "masq" if i % 2 else "keep"))
-        driver.commit()
-    stop.set()
-    for t in threads:
-        t.join()
-    assert not failures
+    with Hammer(net, [EIP4]) as a, Hammer(net, [EIP4]) as b:
+        for i in range(300):
+            nodes = NODES4[:1 + i % 3]
+            driver.stage("prod/default/web",
+                         *service(nodes, NODES6, "masq" if i % 2 else "keep"))
+            driver.commit()
+    assert a.done and b.done and not a.failures + b.failures
 
 
 def test_key_of_greatest_length(net, driver):

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Clients that never rest, and what they cost."""
+import itertools
 import threading
 
 from lab import wait_for
@@ -15,6 +16,10 @@ def rss_kb(eipd):
         return int(f.read().split()[1]) * 4
 
 
+# Of a client's 28,232 ports each stays closed for a minute towards an address.
+PER_SECOND = 200
+
+
 class Hammer:
     """New connections all the time; any that fails is remembered."""
 
@@ -27,13 +32,14 @@ class Hammer:
         self.thread = threading.Thread(target=self.work, daemon=True)
 
     def work(self):
-        while not self.ending.is_set():
-            for a in self.addresses:
-                try:
-                    self.lab.get(a, 80)
-                    self.done += 1
-                except OSError as e:
-                    self.failures.append((a, repr(e)))
+        for a in itertools.cycle(self.addresses):
+            if self.ending.wait(1 / PER_SECOND):
+                return
+            try:
+                self.lab.get(a, 80)
+                self.done += 1
+            except OSError as e:
+                self.failures.append((a, repr(e)))
 
     def __enter__(self):
         self.thread.start()

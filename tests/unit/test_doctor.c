@@ -129,7 +129,7 @@ on_finding(void *arg, const struct doctor_finding *f)
 		return;
 	seen->n++;
 	if (f->level != seen->c->level || !strstr(f->text, seen->c->text))
-		fail_msg("%s: %d %s", seen->c->name, f->level, f->text);
+		fail_msg("%s: %d %s", seen->c->name, (int)f->level, f->text);
 }
 
 static void

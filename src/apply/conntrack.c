@@ -78,12 +78,6 @@ conntrack_queue(struct conntrack *conntrack,
 		vec_push(&conntrack->queue, flushes[i]);
 }
 
-bool
-conntrack_is_idle(const struct conntrack *conntrack)
-{
-	return conntrack->queue.n == 0 && conntrack->running.n == 0;
-}
-
 static struct nlmsghdr *
 request(struct request *req, unsigned int type, uint8_t family)
 {
@@ -321,5 +315,5 @@ conntrack_step(struct conntrack *conntrack, int64_t budget_us,
 		    conntrack->running.n, strerror(-rc));
 	if (rc <= 0)
 		finish(conntrack, rs);
-	return !conntrack_is_idle(conntrack);
+	return conntrack->queue.n > 0 || conntrack->running.n > 0;
 }

@@ -27,6 +27,5 @@ void conntrack_queue(struct conntrack *conntrack,
  * may be used again are given to `rs`. */
 bool conntrack_step(struct conntrack *conntrack, int64_t budget_us,
     struct ruleset *rs);
-bool conntrack_is_idle(const struct conntrack *conntrack);
 
 #endif

@@ -36,7 +36,6 @@ struct local_routes {
 	struct nl *nl;
 	uint32_t lo;
 	struct route *all;
-	size_t n_there;
 	TAILQ_HEAD(route_list, route) dirty;
 };
 
@@ -75,7 +74,6 @@ forget_all(struct local_routes *routes)
 		free(route);
 	}
 	TAILQ_INIT(&routes->dirty);
-	routes->n_there = 0;
 }
 
 void
@@ -183,8 +181,7 @@ on_loaded(void *arg, const struct nlmsghdr *h)
 		return 0;
 	route = get(routes, &addr);
 	if (!route->is_there)
-		routes->n_there++;
-	route->is_there = true;
+		route->is_there = true;
 	update_dirty(routes, route);
 	return 0;
 }
@@ -323,7 +320,6 @@ take_answer(struct local_routes *routes, struct route *route, int code,
 	char text[ADDR_TEXT_B];
 
 	if (is_fine(route, code)) {
-		routes->n_there += route->is_wanted ? 1 : (size_t)-1;
 		route->is_there = route->is_wanted;
 		update_dirty(routes, route);
 		return 0;
@@ -394,10 +390,4 @@ local_routes_is_foreign_change(struct local_routes *routes)
 			return true;
 	}
 	return false;
-}
-
-size_t
-local_routes_count(const struct local_routes *routes)
-{
-	return routes->n_there;
 }

@@ -35,6 +35,5 @@ ATTR_NODISCARD int local_routes_commit(struct local_routes *routes,
     struct err *err);
 /* Someone removed one of ours. */
 bool local_routes_is_foreign_change(struct local_routes *routes);
-size_t local_routes_count(const struct local_routes *routes);
 
 #endif

@@ -112,8 +112,8 @@ nft_sum_name(struct nft_sum *sum)
 	return sum->name;
 }
 
-uint64_t
-nft_sum_hash(const struct ruleset_op *op)
+static uint64_t
+op_hash(const struct ruleset_op *op)
 {
 	uint64_t h = nft_mix(op->key_len, op->key, op->key_len);
 
@@ -126,7 +126,7 @@ nft_sum_hash(const struct ruleset_op *op)
 void
 nft_sum_apply(struct nft_sum *sum, const struct ruleset_op *op)
 {
-	uint64_t h = nft_sum_hash(op);
+	uint64_t h = op_hash(op);
 
 	sum->sum += op->is_delete ? -h : h;
 	sum->count += op->is_delete ? -1 : 1;

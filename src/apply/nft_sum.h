@@ -34,7 +34,6 @@ struct nft_sum *nft_sums_get(struct nft_sums *sums,
 struct nft_sum *nft_sums_at(struct nft_sums *sums, size_t at);
 /* Of the set; valid as long as `sum`. */
 const char *nft_sum_name(struct nft_sum *sum);
-uint64_t nft_sum_hash(const struct ruleset_op *op);
 /* Counts an addition or a deletion. */
 void nft_sum_apply(struct nft_sum *sum, const struct ruleset_op *op);
 

@@ -35,8 +35,10 @@ hex_digit(char c)
 	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-int
-httpd_decode(char *s, bool is_query)
+/* In place, "+" as a blank when `is_query`.  -EINVAL for a broken escape or
+ * one that stands for NUL. */
+static int
+decode(char *s, bool is_query)
 {
 	char *out = s;
 
@@ -70,7 +72,7 @@ httpd_query_get(const char *query, const char *name)
 			char *value =
 			    mem_strndup(query + name_b + 1, n - name_b - 1);
 
-			if (httpd_decode(value, true) == 0)
+			if (decode(value, true) == 0)
 				return value;
 			free(value);
 			return NULL;
@@ -134,7 +136,7 @@ parse_request_line(char *line, struct httpd_head *out)
 		*query = '\0';
 		out->query = query + 1;
 	}
-	return httpd_decode(out->path, false);
+	return decode(out->path, false);
 }
 
 static int

@@ -35,10 +35,6 @@ size_t httpd_head_length(const char *buf, size_t n);
 ATTR_NODISCARD int httpd_head_parse(char *buf, size_t n,
     struct httpd_head *out);
 
-/* In place, "+" as a blank when `is_query`.  -EINVAL for a broken escape or
- * one that stands for NUL. */
-ATTR_NODISCARD int httpd_decode(char *s, bool is_query);
-
 /* The decoded value of a query's parameter, NULL if it is absent or broken;
  * the caller frees it. */
 char *httpd_query_get(const char *query, const char *name);

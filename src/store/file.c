@@ -113,8 +113,8 @@ file_make_private(const char *path, struct err *err)
 	return 0;
 }
 
-bool
-file_exists(const char *path)
+static bool
+exists(const char *path)
 {
 	struct stat st;
 
@@ -173,7 +173,7 @@ choose_name(const char *path, wall_t now, char out[FILE_PATH_B])
 	gmtime_r(&t, &tm);
 	strftime(stamp, sizeof(stamp), "%Y%m%dT%H%M%SZ", &tm);
 	snprintf(out, FILE_PATH_B, "%s.corrupt-%s", path, stamp);
-	for (int i = 2; i < 100 && file_exists(out); i++)
+	for (int i = 2; i < 100 && exists(out); i++)
 		snprintf(out, FILE_PATH_B, "%s.corrupt-%s-%d", path, stamp, i);
 }
 

@@ -33,8 +33,6 @@ ATTR_NODISCARD int file_check(const char *path, struct err *err);
 /* For its owner only: the passwords of sessions are in it.  With what SQLite
  * has beside it. */
 ATTR_NODISCARD int file_make_private(const char *path, struct err *err);
-
-bool file_exists(const char *path);
 /* -1: it does not exist. */
 int64_t file_size_b(const char *path);
 

@@ -147,9 +147,8 @@ file_id_same(const struct file_id *a, const struct file_id *b)
 	return a->dev == b->dev && a->ino == b->ino;
 }
 
-/* A rename is only durable once its directory is. */
-static void
-sync_directory(const char *path)
+void
+file_sync_directory(const char *path)
 {
 	char dir[FILE_PATH_B];
 	int fd;
@@ -198,6 +197,6 @@ file_set_aside(const char *path, wall_t now, char new_path[FILE_PATH_B],
 		    "corrupt database %.160s cannot be moved to %.160s: %s; move it away by hand",
 		    from, to, strerror(-code));
 	}
-	sync_directory(path);
+	file_sync_directory(path);
 	return 0;
 }

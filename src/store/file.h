@@ -40,6 +40,9 @@ int64_t file_size_b(const char *path);
 struct file_id file_identify(const char *path, const char *suffix);
 bool file_id_same(const struct file_id *a, const struct file_id *b);
 
+/* Of the file `path`: a rename is only durable once its directory is. */
+void file_sync_directory(const char *path);
+
 /* Renames `path` and its -wal and -shm to PATH.corrupt-TIME...; `new_path`
  * tells where. */
 ATTR_NODISCARD int file_set_aside(const char *path, wall_t now,

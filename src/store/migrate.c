@@ -22,8 +22,8 @@ copy_pages(sqlite3 *from, sqlite3 *to, const char *path, struct err *err)
 	return rc == SQLITE_DONE ? 0 : db_error(to, path, rc, err);
 }
 
-/* Written beside and renamed, so that a backup with its final name is whole.
- */
+/* Written beside and renamed, so that a backup with its final name is whole;
+ * on the disk before what it is a backup of changes. */
 static int
 backup(sqlite3 *db, const char *path, int version, struct err *err)
 {
@@ -47,10 +47,12 @@ backup(sqlite3 *db, const char *path, int version, struct err *err)
 	if (code == 0 && rename(temporary, name) < 0)
 		code = err_set(err, -errno, "%.240s: %s; make room for it",
 		    name, strerror(errno));
-	if (code < 0) {
-		(void)unlink(temporary);
-		err_prefix(err, "backup before the change of schema");
+	if (code == 0) {
+		file_sync_directory(name);
+		return 0;
 	}
+	(void)unlink(temporary);
+	err_prefix(err, "backup before the change of schema");
 	return code;
 }
 

@@ -36,6 +36,7 @@ struct ctl_server {
 	struct stat socket_file; /* as made, to know it again */
 	struct listener listeners[CONF_LISTEN_MAX];
 	size_t n_listeners;
+	size_t n_wanted; /* of them, by the configuration */
 	bool openelb_metrics;
 	struct ctl_metrics *metrics;
 	struct loop_timer *writer; /* of metrics */
@@ -161,27 +162,38 @@ close_socket(struct ctl_server *server)
 static int
 open_socket(struct ctl_server *server, const struct conf *conf, struct err *err)
 {
-	struct err group_err = { 0 };
 	int rc;
 
-	/* Also made anew when someone removed the file under us. */
-	if (server->socket && strcmp(server->socket, conf->socket) == 0 &&
-	    str_eq(server->group, conf->socket_group) &&
-	    is_socket_file_ours(server))
-		return 0;
+	if (server->socket && strcmp(server->socket, conf->socket) == 0) {
+		if (is_socket_file_ours(server))
+			return 0;
+		log_warn("control socket: someone removed %s, it is made anew",
+		    conf->socket);
+	}
 	close_socket(server);
 	rc = listen_unix(conf->socket, &server->socket_fd, err);
 	if (rc < 0)
 		return rc;
 	server->socket = mem_strdup(conf->socket);
-	server->group = mem_strdup(conf->socket_group);
 	if (lstat(server->socket, &server->socket_file) < 0)
 		server->socket_file = (struct stat){ 0 };
 	httpd_listen(server->control, server->socket_fd);
-	if (conf->socket_group && *conf->socket_group &&
-	    listen_unix_group(conf->socket, conf->socket_group, &group_err) < 0)
-		log_warn("control socket: %s", group_err.text);
 	log_info("control socket: listening path=%s", conf->socket);
+	return 0;
+}
+
+static int
+give_socket(struct ctl_server *server, const struct conf *conf, struct err *err)
+{
+	int rc;
+
+	if (str_eq(server->group, conf->socket_group))
+		return 0;
+	rc = listen_unix_group(conf->socket, conf->socket_group, err);
+	if (rc < 0)
+		return rc;
+	free(server->group);
+	server->group = mem_strdup(conf->socket_group);
 	return 0;
 }
 
@@ -236,6 +248,7 @@ open_listeners(struct ctl_server *server, const struct conf *conf,
 			httpd_unlisten(server->http, server->listeners[i].fd);
 	}
 	server->n_listeners = kept;
+	server->n_wanted = conf->n_http;
 	for (size_t i = 0; i < conf->n_http; i++) {
 		struct err *first = rc < 0 ? NULL : err;
 		int one = open_listener(server, &conf->http[i], first);
@@ -256,7 +269,21 @@ ctl_server_listen(struct ctl_server *server, const struct conf *conf,
 	server->openelb_metrics = conf->openelb_metrics;
 	if (rc == 0 && http_rc < 0)
 		rc = err_set(err, http_rc, "%s", http_err.text);
+	if (server->socket) {
+		struct err group_err = { 0 };
+		int group_rc = give_socket(server, conf, &group_err);
+
+		if (rc == 0 && group_rc < 0)
+			rc = err_set(err, group_rc, "%s", group_err.text);
+	}
 	return rc;
+}
+
+bool
+ctl_server_is_open(const struct ctl_server *server)
+{
+	return server->socket && is_socket_file_ours(server) &&
+	    server->n_listeners == server->n_wanted;
 }
 
 void

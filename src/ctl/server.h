@@ -23,6 +23,9 @@ void ctl_server_free(struct ctl_server *server);
 ATTR_NODISCARD int ctl_server_listen(struct ctl_server *server,
     const struct conf *conf, struct err *err);
 
+/* False: a listener is missing, or someone removed the socket's file. */
+bool ctl_server_is_open(const struct ctl_server *server);
+
 /* What answers wait for has come, see ctl_state.read_totals(). */
 void ctl_server_retry(struct ctl_server *server);
 

@@ -263,6 +263,22 @@ check_store(struct app *app)
 	adopt_database_failed(app, &err);
 }
 
+static void
+listen_control(struct app *app)
+{
+	struct err err = { 0 };
+
+	if (ctl_server_listen(app->ctl, &app->conf, &err) == 0) {
+		if (problems_clear(app->problems, "control"))
+			log_notice("control: listening as configured again");
+		return;
+	}
+	if (problems_set(app->problems, SEVERITY_ERROR, OBJECT__COUNT, NULL,
+		"control", err.text,
+		"then eipctl reload; what is not open is tried every second"))
+		log_err("control: %s", err.text);
+}
+
 static int64_t
 speaker_waits_s(const struct app *app)
 {
@@ -295,6 +311,8 @@ on_watch_timer(void *arg)
 	if (!loop_timer_is_armed(app->verify_timer))
 		on_verify_timer(app);
 	check_store(app);
+	if (!ctl_server_is_open(app->ctl))
+		listen_control(app);
 	expire_leases(app);
 	settle_tick(app);
 	cr_status_tick(app);
@@ -400,20 +418,6 @@ stop_cluster(struct app *app)
 	app->cr_writer = NULL;
 	kube_free(app->kube);
 	app->kube = NULL;
-}
-
-static void
-listen_control(struct app *app)
-{
-	struct err err = { 0 };
-
-	if (ctl_server_listen(app->ctl, &app->conf, &err) == 0) {
-		problems_clear(app->problems, "control");
-		return;
-	}
-	if (problems_set(app->problems, SEVERITY_ERROR, OBJECT__COUNT, NULL,
-		"control", err.text, "free the address, then eipctl reload"))
-		log_err("control: %s", err.text);
 }
 
 static void

@@ -189,16 +189,18 @@ listen_unix(const char *path, int *out, struct err *err)
 int
 listen_unix_group(const char *path, const char *group, struct err *err)
 {
-	const struct group *gr = getgrnam(group);
+	bool is_named = group && *group;
+	const struct group *gr = is_named ? getgrnam(group) : NULL;
 
-	if (!gr)
+	if (is_named && !gr)
 		return err_set(err, -ENOENT,
 		    "control.group: there is no group %s; create it or change "
-		    "control.group",
+		    "control.group, then reload",
 		    group);
-	if (lchown(path, (uid_t)-1, gr->gr_gid) < 0)
+	if (lchown(path, (uid_t)-1, gr ? gr->gr_gid : getegid()) < 0)
 		return err_set(err, -errno,
-		    "control.group: cannot give %s to group %s: %s", path,
-		    group, strerror(errno));
+		    "control.group: cannot give %s to group %s: %s; make eipd "
+		    "a member of it or change control.group, then reload",
+		    path, is_named ? group : "of eipd", strerror(errno));
 	return 0;
 }

@@ -21,7 +21,7 @@ ATTR_NODISCARD int listen_tcp(const struct addr *addr, uint16_t port, int *out,
  * directory. */
 ATTR_NODISCARD int listen_unix(const char *path, int *out, struct err *err);
 
-/* Gives the socket file to `group`.  -ENOENT: no such group, -EPERM. */
+/* Gives the socket file to `group`; NULL or "": ours.  -ENOENT: no such group, -EPERM. */
 ATTR_NODISCARD int listen_unix_group(const char *path, const char *group,
     struct err *err);
 

@@ -181,6 +181,13 @@ ctl_server_listen(struct ctl_server *server, const struct conf *conf,
 	return 0;
 }
 
+bool
+ctl_server_is_open(const struct ctl_server *server)
+{
+	(void)server;
+	return true;
+}
+
 void
 ctl_server_retry(struct ctl_server *server)
 {

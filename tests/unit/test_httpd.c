@@ -511,6 +511,8 @@ test_socket_file(void **state)
 	assert_int_equal(listen_unix(path, &fd, &err), -ENAMETOOLONG);
 	assert_int_equal(listen_unix_group(rig->path, "no-such-group", &err),
 	    -ENOENT);
+	assert_non_null(strstr(err.text, "create it"));
+	assert_int_equal(listen_unix_group(rig->path, "", &err), 0);
 }
 
 int

@@ -67,13 +67,6 @@ take(struct bgp_speaker *sp, int fd, const struct addr *peer,
 	sock_close(fd);
 }
 
-static bool
-is_exhausted(int rc)
-{
-	return rc == -EMFILE || rc == -ENFILE || rc == -ENOBUFS ||
-	    rc == -ENOMEM;
-}
-
 static void
 on_ready(void *arg, unsigned int ready)
 {
@@ -91,7 +84,7 @@ on_ready(void *arg, unsigned int ready)
 			take(l->speaker, fd, &peer, &local);
 			continue;
 		}
-		if (!is_exhausted(fd))
+		if (!err_is_exhausted(fd))
 			continue;
 		/* It stays readable: look again later instead of spinning. */
 		log_err("bgp listener: cannot accept: %s", strerror(-fd));

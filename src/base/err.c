@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "base/err.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -88,4 +89,11 @@ err_prefix(struct err *err, const char *fmt, ...)
 	snprintf(err->text + n, sizeof(err->text) - n, ": %s", old);
 	drop_cut_character(err->text, sizeof(err->text));
 	return err->code;
+}
+
+bool
+err_is_exhausted(int code)
+{
+	return code == -EMFILE || code == -ENFILE || code == -ENOBUFS ||
+	    code == -ENOMEM;
 }

@@ -9,6 +9,8 @@
 #ifndef EIPD_BASE_ERR_H
 #define EIPD_BASE_ERR_H
 
+#include <stdbool.h>
+
 #include "base/attr.h"
 
 struct err {
@@ -34,6 +36,10 @@ void err_fill(struct err *err, int code, const char *fmt, ...)
 /* As err_set, with a position in the text that was read. */
 int err_at(struct err *err, int code, unsigned int line, unsigned int column,
     const char *fmt, ...) ATTR_PRINTF(5, 6);
+
+/* This host has no descriptor or memory left: it says nothing about whom we
+ * talk to, and passes. */
+bool err_is_exhausted(int code);
 
 /* Puts "fmt: " before the text already there; returns err->code, 0 when `err`
  * is NULL. */

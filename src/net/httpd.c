@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/err.h"
 #include "base/mem.h"
 #include "base/vec.h"
 #include "net/httpd_parse.h"
@@ -85,18 +86,6 @@ struct httpd {
 };
 
 static void conn_advance(struct httpd_conn *conn);
-
-/* The control socket and every peer's session need descriptors too. */
-static size_t
-connection_limit(void)
-{
-	struct rlimit rl;
-
-	if (getrlimit(RLIMIT_NOFILE, &rl) < 0 ||
-	    rl.rlim_cur / 4 >= HTTPD_CONNECTIONS_MAX)
-		return HTTPD_CONNECTIONS_MAX;
-	return MAX((size_t)(rl.rlim_cur / 4), (size_t)16);
-}
 
 static void
 httpd_destroy(struct httpd *httpd)
@@ -538,6 +527,8 @@ on_sweep(void *arg)
 	struct httpd *httpd = arg;
 	mono_t now = loop_now(httpd->loop);
 
+	for (size_t i = 0; i < httpd->listeners.n; i++)
+		loop_fd_want(httpd->listeners.v[i]->lfd, LOOP_READ);
 	for (size_t i = 0; i < httpd->conns.n; i++) {
 		struct httpd_conn *conn = httpd->conns.v[i];
 
@@ -594,6 +585,21 @@ conn_new(struct httpd *httpd, int fd)
 		loop_timer_arm(httpd->sweeper, SWEEP_US);
 }
 
+/* It stays readable: until the next sweep nobody looks. */
+static void
+rest(struct httpd_listener *listener)
+{
+	struct httpd *httpd = listener->httpd;
+	struct httpd_conn *old = idlest(httpd);
+
+	log_warn("http: cannot accept: %s; raise the limit of descriptors",
+	    strerror(errno));
+	if (old)
+		conn_kill(old);
+	loop_fd_want(listener->lfd, 0);
+	loop_timer_arm(httpd->sweeper, SWEEP_US);
+}
+
 static void
 on_listener(void *arg, unsigned int ready)
 {
@@ -608,18 +614,11 @@ on_listener(void *arg, unsigned int ready)
 		int fd = accept4(listener->fd, NULL, NULL,
 		    SOCK_NONBLOCK | SOCK_CLOEXEC);
 
-		if (fd >= 0) {
-			conn_new(listener->httpd, fd);
-			continue;
-		}
-		if (errno == EMFILE || errno == ENFILE) {
-			struct httpd_conn *old = idlest(listener->httpd);
-
-			log_warn("http: cannot accept: %s", strerror(errno));
-			if (old)
-				conn_kill(old);
-		}
-		return;
+		if (fd < 0 && err_is_exhausted(-errno))
+			rest(listener);
+		if (fd < 0)
+			return;
+		conn_new(listener->httpd, fd);
 	}
 }
 
@@ -627,11 +626,15 @@ struct httpd *
 httpd_new(struct loop *loop, httpd_fn *fn, void *arg)
 {
 	struct httpd *httpd = mem_new(struct httpd);
+	struct rlimit rl = { .rlim_cur = RLIM_INFINITY };
 
+	(void)getrlimit(RLIMIT_NOFILE, &rl);
 	httpd->loop = loop;
 	httpd->fn = fn;
 	httpd->arg = arg;
-	httpd->conns_max = connection_limit();
+	/* The control socket and every peer's session need some too. */
+	httpd->conns_max =
+	    MIN(MAX(rl.rlim_cur / 4, 16U), HTTPD_CONNECTIONS_MAX);
 	httpd->sweeper = loop_timer_new(loop, on_sweep, httpd);
 	httpd->retrier = loop_timer_new(loop, on_retry, httpd);
 	return httpd;

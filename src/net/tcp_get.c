@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/err.h"
 #include "base/mem.h"
 #include "base/str.h"
 #include "sys/loop.h"
@@ -81,7 +82,7 @@ finish_errno(struct tcp_get *get, int error)
 
 	snprintf(text, sizeof(text), "%s", strerror(error));
 	text[0] = (char)tolower((unsigned char)text[0]);
-	finish(get, 0, text);
+	finish(get, err_is_exhausted(-error) ? -1 : 0, text);
 }
 
 static void

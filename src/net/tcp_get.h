@@ -23,8 +23,8 @@ struct tcp_get_conf {
 };
 
 /* `fn` is called once, never from inside this call, with the HTTP status, or
- * 0 and what was wrong ("connection refused").  It frees itself after
- * that. */
+ * 0 and what was wrong ("connection refused"), or -1 if this host could not
+ * even ask ("too many open files").  It frees itself after that. */
 struct tcp_get *tcp_get_new(struct loop *loop, const struct tcp_get_conf *conf,
     void (*fn)(void *arg, int status, const char *error), void *arg);
 /* Before `fn` was called: it will not be. */

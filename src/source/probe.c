@@ -166,11 +166,12 @@ on_answer(void *arg, int status, const char *error)
 	}
 	if (is_good)
 		t->error[0] = '\0';
-	else if (status)
+	else if (status > 0)
 		snprintf(t->error, sizeof(t->error), "HTTP %d", status);
 	else
 		snprintf(t->error, sizeof(t->error), "%s", error);
-	judge(t, is_good);
+	if (status >= 0)
+		judge(t, is_good);
 }
 
 static void

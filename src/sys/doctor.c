@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
@@ -249,6 +250,32 @@ check_rp_filter(const struct doctor *d)
 	str_fini(&strict);
 }
 
+static void
+check_descriptors(const struct doctor *d)
+{
+	static const char check[] = "descriptors";
+	struct rlimit limit = { 0 };
+	DIR *dir = opendir("/proc/self/fd");
+	bool is_full = !dir && (errno == EMFILE || errno == ENFILE);
+	long long max;
+	long long used = -3; /* "." and "..", and `dir` */
+
+	(void)getrlimit(RLIMIT_NOFILE, &limit);
+	max = (long long)limit.rlim_cur;
+	while (dir && readdir(dir))
+		used++;
+	if (dir)
+		closedir(dir);
+	if (is_full || used * 100 >= max * CROWDED_PERCENT)
+		tell(d, is_full ? DOCTOR_ERROR : DOCTOR_WARNING, check,
+		    "raise LimitNOFILE= of the unit",
+		    "%lld of %lld descriptors are in use", is_full ? max : used,
+		    max);
+	else
+		tell(d, DOCTOR_OK, check, "",
+		    "%lld of %lld descriptors are in use", used, max);
+}
+
 void
 doctor_run(const char *proc_net, const uint16_t *ports, size_t n_ports,
     doctor_fn *fn, void *arg)
@@ -264,4 +291,5 @@ doctor_run(const char *proc_net, const uint16_t *ports, size_t n_ports,
 	check_conntrack(&d);
 	check_ports(&d);
 	check_rp_filter(&d);
+	check_descriptors(&d);
 }

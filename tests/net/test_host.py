@@ -3,7 +3,9 @@
 gone as soon as the box is well again."""
 import contextlib
 import os
+import resource
 import shutil
+import time
 
 from lab import UnixHttp, wait_for
 from test_spine import no_problem, problem
@@ -83,3 +85,65 @@ def test_control_group_missing(eipd, web):
         eipd.set_conf(eipd.CONF)
         eipd.hup()
     no_problem(eipd, "control")
+
+
+# Descriptors
+
+
+@contextlib.contextmanager
+def descriptors_left(eipd, n):
+    """It can open n more than it has."""
+    soft, hard = resource.prlimit(eipd.proc.pid, resource.RLIMIT_NOFILE)
+    used = max(map(int, os.listdir(f"/proc/{eipd.proc.pid}/fd"))) + 1 + n
+    resource.prlimit(eipd.proc.pid, resource.RLIMIT_NOFILE, (used, hard))
+    try:
+        yield
+    finally:
+        resource.prlimit(eipd.proc.pid, resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def cpu_s(eipd):
+    with open(f"/proc/{eipd.proc.pid}/stat") as f:
+        words = f.read().rpartition(")")[2].split()
+    return (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def test_descriptors_exhausted(net, eipd, web):
+    """Nobody spins, no session and no node is lost."""
+    wait_for("session", lambda: net.session() == "Established")
+    up, = eipd.items("peers")
+    probes = eipd.text().count("probe ")
+    with descriptors_left(eipd, 0), contextlib.ExitStack() as clients:
+        for _ in range(8):
+            c = clients.enter_context(contextlib.closing(UnixHttp(eipd.socket)))
+            c.connect()
+        clients.enter_context(contextlib.closing(
+            net.connect("127.0.0.1", 9640, host="gw")))
+        clients.enter_context(contextlib.closing(
+            net.connect("10.91.0.2", 179, host="rt")))
+        began, cpu = time.monotonic(), cpu_s(eipd)
+        wait_for("told", lambda: count(
+            eipd, "http: cannot accept: Too many open files; raise the limit"))
+        wait_for("told", lambda: count(
+            eipd, "bgp listener: cannot accept: Too many open files"))
+        wait_for("a few seconds of it", lambda: time.monotonic() > began + 4)
+        assert cpu_s(eipd) - cpu < 1
+        assert net.get(web[0], 80)
+    wait_for("it answers", lambda: eipd.ctl("status")[0] == 0)
+    assert eipd.text().count("probe ") == probes
+    assert {b["state"] for b in eipd.items("backends", "default/web")} == {
+        "active"}
+    now, = eipd.items("peers")
+    assert now["state"] == "Established"
+    assert now["sinceSeconds"] > up["sinceSeconds"] + 3
+
+
+def test_doctor_counts_descriptors(eipd):
+    def finding():
+        return next(c for c in eipd.ctl_json("doctor")["checks"]
+                    if c["check"] == "descriptors")
+    assert finding()["state"] == "ok"
+    with descriptors_left(eipd, 4):
+        f = finding()
+        assert f["state"] == "warning" and "LimitNOFILE" in f["remedy"]
+    assert finding()["state"] == "ok"

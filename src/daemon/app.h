@@ -100,6 +100,7 @@ struct app {
 	mono_t settle_until; /* first probes are waited for until then */
 	mono_t await_until; /* 0: see settle_await_cluster() */
 	wall_t next_expiry; /* of a lease; 0: to be found out */
+	int64_t boot_us; /* of the machine, by its clock as it was last */
 	bool is_cr_status_dirty; /* a session or a parked Eip changed */
 	uint64_t cr_status_generation; /* as of the last pass */
 	mono_t cr_status_due; /* of the next pass */
@@ -165,6 +166,10 @@ void settle_tick(struct app *app);
 
 /* expire.c: leases that ran out, whoever waits for them. */
 void expire_leases(struct app *app);
+/* Times are kept by the wall clock, as they outlive the boot.  When that is
+ * set, what was released before stays so for as long as it would have; false:
+ * not yet, the database cannot be written. */
+bool expire_follow_clock(struct app *app);
 
 /* cr_status.c: once a second. */
 void cr_status_tick(struct app *app);

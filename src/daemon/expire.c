@@ -5,9 +5,11 @@
 #include "model/lease.h"
 #include "store/store.h"
 #include "sys/clock.h"
+#include "sys/log.h"
 
 enum {
-	RETRY_S = 10
+	RETRY_S = 10,
+	STEP_MIN_S = 2, /* what is less is the clock being slewed */
 };
 
 /* When the state of a released lease changes next; 0: never. */
@@ -42,6 +44,66 @@ delete_expired(struct app *app, const struct lease_op *ops, size_t n)
 		lease_table_apply(app->leases, &ops[i]);
 }
 
+/* Of what was released since the boot, and so by the clock as it was. */
+static int
+shift_released(struct app *app, wall_t boot, wall_t by_s, struct err *err)
+{
+	VEC(struct lease_op) ops = { 0 };
+	size_t n;
+	const struct lease **all = lease_table_list(app->leases, &n);
+	struct lease_op *op;
+	int rc = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		struct lease l = *all[i];
+
+		if (l.is_held || l.since < boot)
+			continue;
+		l.since += by_s;
+		l.quarantine_until += by_s;
+		l.sticky_until += by_s;
+		vec_push(&ops,
+		    (struct lease_op){ .kind = LEASE_OP_PUT,
+			.lease = l,
+			.event = "shifted",
+			.reason = "the clock was set",
+			.at = clock_wall() });
+	}
+	if (ops.n)
+		rc = store_apply(app->store, ops.v, ops.n, err);
+	if (rc == 0)
+		VEC_FOREACH (op, &ops)
+			lease_table_apply(app->leases, op);
+	vec_fini(&ops);
+	free(all);
+	return rc;
+}
+
+bool
+expire_follow_clock(struct app *app)
+{
+	int64_t boot_us = clock_wall_us() - clock_mono();
+	/* Whole seconds of both, so that it is not one too few. */
+	wall_t by_s = boot_us / MONO_S - app->boot_us / MONO_S;
+	struct err err = { 0 };
+
+	if (app->boot_us && llabs(by_s) >= STEP_MIN_S) {
+		if (!store_is_open(app->store))
+			return false;
+		if (shift_released(app, app->boot_us / MONO_S, by_s, &err) <
+		    0) {
+			adopt_database_failed(app, &err);
+			return false;
+		}
+		log_notice("clock: set by %+llds; quarantine and sticky time "
+			   "follow it",
+		    (long long)by_s);
+		app->next_expiry = 0;
+	}
+	app->boot_us = boot_us;
+	return true;
+}
+
 void
 expire_leases(struct app *app)
 {
@@ -50,7 +112,7 @@ expire_leases(struct app *app)
 	const struct lease **all;
 	size_t n;
 
-	if (app->next_expiry > now)
+	if (!expire_follow_clock(app) || app->next_expiry > now)
 		return;
 	app->next_expiry = INT64_MAX;
 	all = lease_table_list(app->leases, &n);

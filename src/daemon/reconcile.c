@@ -572,10 +572,12 @@ static void
 run_pass(void *arg)
 {
 	struct app *app = arg;
-	struct pass p = { .app = app, .in = app_plan_input(app) };
+	struct pass p = { .app = app };
 	mono_t now;
 
 	app->is_pass_scheduled = false;
+	(void)expire_follow_clock(app);
+	p.in = app_plan_input(app);
 	if (app->is_withdrawn) {
 		publish_withdrawn(app);
 		return;

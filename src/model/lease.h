@@ -62,7 +62,7 @@ struct lease_op {
 	enum lease_op_kind kind;
 	struct lease lease; /* PUT, DELETE; for the ledger in every case */
 	const char *event; /* ledger: "allocated", "adopted", "released",
-		"expired", "reserved", "unreserved", "returned" */
+		"expired", "reserved", "unreserved", "returned", "shifted" */
 	const char *reason; /* ledger; "" if none */
 	wall_t at;
 };

@@ -184,3 +184,34 @@ def test_clock_jumps(net, eipd, served, shim, days):
     shim.set()
     assert net.session() == "Established"
     assert eipd.ctl("release", a)[0] == 0
+
+
+@pytest.mark.parametrize("days", [1, -1])
+def test_clock_set_in_quarantine(net, eipd, shim, days):
+    """It ends when it would have, not at once and not a day later."""
+    only = "203.0.113.1"
+    eipd.set_object("pool", objects.dump(objects.eip(
+        "only", only, quarantine="5s", sticky="7s")))
+    web = objects.service("late", annotations={"eipd.io/pool": "only"})
+    eipd.set_object("late", objects.dump(web))
+    assert eipd.wait_state("default", "late", "announced")[
+        "addresses"] == [only]
+    eipd.set_object("late", None)
+    wait_for("quarantined", lambda: [x["state"] for x in eipd.items("leases")
+                                     if x["address"] == only] ==
+             ["quarantined"])
+    began = time.monotonic()
+    shim.set(clock_us=days * DAY_US)
+    try:
+        web["metadata"]["name"] = "other"
+        eipd.set_object("other", objects.dump(web))
+        eipd.wait_state("default", "other", "refused")
+        assert eipd.wait_state("default", "other", "announced")[
+            "addresses"] == [only]
+        assert 3 < time.monotonic() - began < 15
+        assert f"clock: set by {days * 86400:+}s" in eipd.text()
+    finally:
+        eipd.set_object("other", None)
+        eipd.set_object("pool", None)
+        shim.set()
+        wait_for("released", lambda: eipd.ctl("release", only)[0] == 0)

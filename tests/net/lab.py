@@ -16,6 +16,7 @@ import contextlib
 import ctypes
 import http.client
 import http.server
+import itertools
 import json
 import os
 import re
@@ -432,13 +433,20 @@ class Lab:
             words = response.read().decode().split() + ["", ""]
         return words[0], words[1]
 
-    def udp(self, address, port, text="x", host="cl", timeout=3.0):
-        """(node, address it saw) of one datagram from a new socket."""
+    # The kernel's choice may be a port that was in use a moment ago: then it
+    # is the same flow again.
+    own_ports = itertools.cycle(range(10000, 30000))
+
+    def udp(self, address, port, text="x", host="cl", timeout=3.0,
+            own_port=None):
+        """(node, address it saw) of one datagram: a flow of its own, or that
+        of `own_port`."""
         family = socket.AF_INET6 if ":" in address else socket.AF_INET
         with inside(self.ns(host)):
             s = socket.socket(family, socket.SOCK_DGRAM)
         with s:
             s.settimeout(timeout)
+            s.bind(("", own_port or next(self.own_ports)))
             s.connect((address, port))
             s.send(text.encode())
             words = s.recv(2048).decode().split()

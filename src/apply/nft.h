@@ -61,6 +61,9 @@ ATTR_NODISCARD int nft_commit(struct nft *nft, struct err *err);
  * for about `budget_us`, true while there is more to do. */
 bool nft_flush_flows(struct nft *nft, int64_t budget_us);
 
+/* Somebody changed the rules of the host since nft_is_foreign_change() looked:
+ * one question to the kernel. */
+bool nft_has_moved(struct nft *nft);
 /* Someone else changed our table or routes.  To be asked about every second:
  * after any other change of the generation the names and counts of sets are
  * compared at once, the elements bit by bit over the next calls. */

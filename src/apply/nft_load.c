@@ -454,6 +454,16 @@ nft_is_verifying(const struct nft *nft)
 }
 
 bool
+nft_has_moved(struct nft *nft)
+{
+	uint32_t generation;
+
+	return nft->is_loaded && !nft->is_stale &&
+	    nft_read_generation(nft->nl, &generation) == 0 &&
+	    generation != nft->generation;
+}
+
+bool
 nft_is_foreign_change(struct nft *nft)
 {
 	uint32_t generation = nft->generation;

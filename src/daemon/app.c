@@ -31,6 +31,7 @@ enum {
 	STORE_RETRY_S = 10,
 	FLUSH_SLICE_MS = 5,
 	VERIFY_MS = 10, /* between slices */
+	POLL_MS = 100, /* how long a table flushed by someone else is away */
 };
 
 struct plan_conf
@@ -302,6 +303,16 @@ on_verify_timer(void *arg)
 }
 
 static void
+on_poll_timer(void *arg)
+{
+	struct app *app = arg;
+
+	loop_timer_arm(app->poll_timer, POLL_MS * MONO_MS);
+	if (!loop_timer_is_armed(app->verify_timer) && nft_has_moved(app->nft))
+		on_verify_timer(app);
+}
+
+static void
 on_watch_timer(void *arg)
 {
 	struct app *app = arg;
@@ -358,10 +369,12 @@ make_timers(struct app *app)
 	app->retry_timer = loop_timer_new(loop, on_retry_timer, app);
 	app->store_timer = loop_timer_new(loop, on_store_timer, app);
 	app->watch_timer = loop_timer_new(loop, on_watch_timer, app);
+	app->poll_timer = loop_timer_new(loop, on_poll_timer, app);
 	app->verify_timer = loop_timer_new(loop, on_verify_timer, app);
 	app->flush_timer = loop_timer_new(loop, on_flush_timer, app);
 	app->watchdog_timer = loop_timer_new(loop, on_watchdog_timer, app);
 	loop_timer_arm(app->watch_timer, MONO_S);
+	loop_timer_arm(app->poll_timer, POLL_MS * MONO_MS);
 	if (notify_watchdog_us(app->notify) > 0)
 		on_watchdog_timer(app);
 }
@@ -501,6 +514,7 @@ app_stop(struct app *app)
 	loop_timer_free(app->retry_timer);
 	loop_timer_free(app->store_timer);
 	loop_timer_free(app->watch_timer);
+	loop_timer_free(app->poll_timer);
 	loop_timer_free(app->verify_timer);
 	loop_timer_free(app->flush_timer);
 	loop_timer_free(app->watchdog_timer);

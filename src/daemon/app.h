@@ -107,7 +107,8 @@ struct app {
 	struct loop_timer *settle_timer;
 	struct loop_timer *retry_timer; /* kernel or database refused */
 	struct loop_timer *store_timer; /* 10 s */
-	struct loop_timer *watch_timer; /* 1 s: foreign change, expiry */
+	struct loop_timer *watch_timer; /* 1 s: what rests is looked after */
+	struct loop_timer *poll_timer; /* has somebody changed the rules? */
 	struct loop_timer *verify_timer; /* of the kernel's table, in slices */
 	struct loop_timer *flush_timer; /* conntrack, in slices */
 	struct loop_timer *watchdog_timer;

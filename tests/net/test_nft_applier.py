@@ -126,8 +126,8 @@ def generation(net):
         return int.from_bytes(s.recv(4096)[24:28], "big")
 
 
-def table(net):
-    return net.run("gw", "nft", "list", "table", "inet", "eipd")
+def table(net, *options):
+    return net.run("gw", "nft", *options, "list", "table", "inet", "eipd")
 
 
 def totals(net, key="prod/default/web"):
@@ -315,7 +315,7 @@ def test_flows_are_forgotten(net, driver):
 
 
 def test_restart_writes_nothing(net, driver, program):
-    before = table(net)
+    before = table(net, "-s")
     generation_before = generation(net)
     routes = net.run("gw", "ip", "route", "show", "table", "local")
     again = Driver(net, program)
@@ -326,7 +326,7 @@ def test_restart_writes_nothing(net, driver, program):
     again.commit()
     assert again.stat("commits") == 0
     assert generation(net) == generation_before
-    assert table(net) == before
+    assert table(net, "-s") == before
     assert net.run("gw", "ip", "route", "show", "table", "local") == routes
     # The numbers go on as well: one change is a handful of elements.
     again.stage("prod/default/web", *service(NODES4[:2], NODES6))
@@ -451,14 +451,14 @@ FOREIGN = [
 
 @pytest.mark.parametrize("commands", FOREIGN, ids=lambda c: c[-1][:40])
 def test_foreign_change_is_repaired(net, driver, commands):
-    before = table(net)
+    before = table(net, "-s")
     assert not driver.is_foreign()
     for command in commands:
         net.run("gw", "nft", command)
     assert driver.is_foreign()
     assert driver.ask("load").endswith("ok")
     driver.commit()
-    after = table(net)
+    after = table(net, "-s")
     if "size" not in commands[0]:
         assert sorted(after.split()) == sorted(before.split())
     assert not driver.is_foreign()

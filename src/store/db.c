@@ -73,7 +73,7 @@ db_error(sqlite3 *db, const char *path, int rc, struct err *err)
 			    "database %.240s was moved or removed; it will be opened anew",
 			    path);
 		return err_set(err, -EROFS,
-		    "database %.240s is read-only; change its owner or mode",
+		    "database %.240s is read-only; change its owner or mode, or mount it writable",
 		    path);
 	case SQLITE_NOMEM:
 		return err_set(err, -ENOMEM,

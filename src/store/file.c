@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -119,6 +120,26 @@ exists(const char *path)
 	struct stat st;
 
 	return stat(path, &st) == 0;
+}
+
+int
+file_lock(const char *path, int *out, struct err *err)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	int code = fd < 0 || flock(fd, LOCK_EX | LOCK_NB) < 0 ? -errno : 0;
+
+	if (code == 0) {
+		*out = fd;
+		return 0;
+	}
+	if (fd >= 0)
+		close(fd);
+	if (code == -EWOULDBLOCK)
+		return err_set(err, -EBUSY,
+		    "database %.240s is another eipd's, which runs; stop that one or set database: to another file",
+		    path);
+	return err_set(err, code, "database %.240s cannot be locked: %s", path,
+	    strerror(-code));
 }
 
 int64_t

@@ -3,8 +3,8 @@
  * file: the database as files: may it be used, is it still the same, set it
  * aside.
  *
- * Nothing here opens the file: closing a second descriptor would drop
- * SQLite's own POSIX locks.
+ * Only file_lock() opens the file, as closing a second descriptor drops
+ * SQLite's own POSIX locks: whoever has it closes it after SQLite.
  */
 #ifndef EIPD_STORE_FILE_H
 #define EIPD_STORE_FILE_H
@@ -33,6 +33,9 @@ ATTR_NODISCARD int file_check(const char *path, struct err *err);
 /* For its owner only: the passwords of sessions are in it.  With what SQLite
  * has beside it. */
 ATTR_NODISCARD int file_make_private(const char *path, struct err *err);
+/* Against another eipd; whoever just looks, as sqlite3 does, is not kept out.
+ * A descriptor in `out`, -EBUSY if another one has it. */
+ATTR_NODISCARD int file_lock(const char *path, int *out, struct err *err);
 /* -1: it does not exist. */
 int64_t file_size_b(const char *path);
 

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/arena.h"
 #include "base/mem.h"
@@ -59,6 +60,7 @@ _Static_assert(ARRAY_LEN(stmt_sql) == STMT__COUNT, "one text each");
 struct store {
 	char *path;
 	sqlite3 *db; /* NULL: not open */
+	int lock_fd; /* while it is open */
 	sqlite3_stmt *stmts[STMT__COUNT];
 	struct file_id id; /* of the file that `db` has open */
 	struct file_id wal_id;
@@ -105,6 +107,7 @@ close_db(struct store *store)
 	/* Closing merges and removes the -wal by name: not if that name is
 	 * another file's by now. */
 	db_close(store->db, is_moved(store));
+	close(store->lock_fd);
 	store->db = NULL;
 }
 
@@ -243,12 +246,15 @@ static int
 open_file(struct store *store, struct lease_table *table, struct err *err)
 {
 	sqlite3 *db = NULL;
+	int lock_fd = -1;
 	int code = db_open(store->path, &db, err);
 
 	if (code < 0)
 		return code;
-	code = migrate_run(db, store->path, store_migrations,
-	    store_n_migrations, err);
+	code = file_lock(store->path, &lock_fd, err);
+	if (code == 0)
+		code = migrate_run(db, store->path, store_migrations,
+		    store_n_migrations, err);
 	if (code == 0)
 		code = db_check(db, store->path, err);
 	for (size_t i = 0; i < STMT__COUNT && code == 0; i++)
@@ -259,9 +265,12 @@ open_file(struct store *store, struct lease_table *table, struct err *err)
 	if (code < 0) {
 		finalize(store);
 		db_close(db, true);
+		if (lock_fd >= 0)
+			close(lock_fd);
 		return code;
 	}
 	store->db = db;
+	store->lock_fd = lock_fd;
 	store->id = file_identify(store->path, "");
 	store->wal_id = file_identify(store->path, "-wal");
 	return 0;

@@ -318,9 +318,15 @@ static void
 test_locked(void **state)
 {
 	struct fixture *f = *state;
+	struct store *second = store_new(f->path);
 	sqlite3 *db = NULL;
+	bool was_lost;
 
 	assert_open(f, false, 0);
+	assert_int_equal(store_open(second, NULL, NOW, &was_lost, &f->err),
+	    -EBUSY);
+	assert_text(f, "another eipd's");
+	store_free(second);
 	assert_int_equal(sqlite3_open(f->path, &db), SQLITE_OK);
 	assert_int_equal(sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL),
 	    SQLITE_OK);

@@ -71,9 +71,10 @@ nl_open(int bus, struct nl **out, struct err *err)
 	struct nl *nl;
 
 	if (!sock)
-		return err_set(err, -errno,
-		    "netlink socket (bus %d): %s; allow AF_NETLINK", bus,
-		    strerror(errno));
+		return err_set(err, -errno, "netlink socket (bus %d): %s; %s",
+		    bus, strerror(errno),
+		    errno == EPROTONOSUPPORT ? "load the module nfnetlink"
+					     : "allow AF_NETLINK");
 	if (mnl_socket_bind(sock, 0, MNL_SOCKET_AUTOPID) < 0) {
 		int rc = -errno;
 

@@ -30,6 +30,9 @@ io_error(sqlite3 *db, const char *path, struct err *err)
 {
 	int system = sqlite3_system_errno(db);
 
+	/* SQLite does not keep that of a COMMIT that failed. */
+	if (!system)
+		system = errno;
 	switch (system) {
 	case ENOSPC:
 	case EDQUOT:
@@ -92,8 +95,10 @@ db_error(sqlite3 *db, const char *path, int rc, struct err *err)
 int
 db_exec(sqlite3 *db, const char *path, const char *sql, struct err *err)
 {
-	int rc = sqlite3_exec(db, sql, NULL, NULL, NULL);
+	int rc;
 
+	errno = 0;
+	rc = sqlite3_exec(db, sql, NULL, NULL, NULL);
 	return rc == SQLITE_OK ? 0 : db_error(db, path, rc, err);
 }
 
@@ -115,9 +120,11 @@ db_prepare(sqlite3 *db, const char *path, const char *sql, sqlite3_stmt **out,
 int
 db_step(sqlite3 *db, const char *path, sqlite3_stmt *stmt, struct err *err)
 {
-	int rc = sqlite3_step(stmt);
 	int code = 0;
+	int rc;
 
+	errno = 0;
+	rc = sqlite3_step(stmt);
 	if (rc != SQLITE_DONE && rc != SQLITE_ROW)
 		code = db_error(db, path, rc, err);
 	sqlite3_reset(stmt);

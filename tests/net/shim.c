@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * shim: a kernel that refuses, forgets and interrupts, and a clock that jumps.
+ * shim: a kernel that refuses, forgets and interrupts, a disk that fails, and a
+ * clock that jumps.
  *
  * Preloaded into eipd.  The file $EIPD_SHIM, mapped and shared with the test,
  * says what is spoiled; a count goes down with each time.
@@ -8,8 +9,10 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/netlink.h>
+#include <stdarg.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,9 +34,12 @@ struct control {
 	int32_t batch_errno;
 	int32_t batches;
 	int32_t dumps; /* that something else interrupts */
+	int32_t disk_errno; /* of all that SQLite writes or opens for that */
+	int32_t nf_errno; /* there is no nf_tables: what the kernel says then */
 };
 
 static int answer_fd = -1; /* whose next answer is not the kernel's */
+static int answer_errno;
 static struct nlmsghdr answer_to;
 
 static struct control *
@@ -64,6 +70,40 @@ clock_gettime(clockid_t id, struct timespec *ts)
 	return rc;
 }
 
+/* Only SQLite uses these two with 64 in their names. */
+int
+open64(const char *path, int flags, ...)
+{
+	va_list args;
+	mode_t mode;
+
+	va_start(args, flags);
+	mode = va_arg(args, mode_t);
+	va_end(args);
+	errno = control()->disk_errno;
+	if (errno && (flags & O_ACCMODE) != O_RDONLY)
+		return -1;
+	return (int)syscall(SYS_openat, AT_FDCWD, path, flags, mode);
+}
+
+ssize_t
+pwrite64(int fd, const void *data, size_t size, off64_t at)
+{
+	errno = control()->disk_errno;
+	return errno ? -1 : syscall(SYS_pwrite64, fd, data, size, at);
+}
+
+int
+socket(int domain, int type, int protocol)
+{
+	if (domain == AF_NETLINK && protocol == NETLINK_NETFILTER &&
+	    control()->nf_errno == EPROTONOSUPPORT) {
+		errno = EPROTONOSUPPORT;
+		return -1;
+	}
+	return (int)syscall(SYS_socket, domain, type, protocol);
+}
+
 ssize_t
 sendto(int fd, const void *data, size_t size, int flags,
     const struct sockaddr *to, socklen_t len)
@@ -77,6 +117,13 @@ sendto(int fd, const void *data, size_t size, int flags,
 
 	if (!real)
 		real = dlsym(RTLD_NEXT, "sendto");
+	if (to && to->sa_family == AF_NETLINK && c->nf_errno &&
+	    h->nlmsg_type == (NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_GETGEN)) {
+		answer_fd = fd;
+		answer_errno = c->nf_errno;
+		answer_to = *h;
+		return (ssize_t)size;
+	}
 	if (!is_batch || c->batches <= 0)
 		return real(fd, data, size, flags, to, len);
 	c->batches--;
@@ -85,6 +132,7 @@ sendto(int fd, const void *data, size_t size, int flags,
 		return -1;
 	}
 	answer_fd = fd;
+	answer_errno = c->batch_errno;
 	memcpy(&answer_to, (const char *)data + NLMSG_ALIGN(h->nlmsg_len),
 	    sizeof(answer_to));
 	if (c->batch_mode == BATCH_UNANSWERED)
@@ -102,12 +150,12 @@ answer(void *data, struct sockaddr *from, socklen_t *len)
 	} m = { .h = { .nlmsg_len = sizeof(m),
 		    .nlmsg_type = NLMSG_ERROR,
 		    .nlmsg_seq = answer_to.nlmsg_seq },
-		.e = { .error = -c->batch_errno, .msg = answer_to } };
+		.e = { .error = -answer_errno, .msg = answer_to } };
 	struct sockaddr_nl kernel = { .nl_family = AF_NETLINK };
 
 	answer_fd = -1;
-	if (c->batch_mode == BATCH_UNANSWERED) {
-		errno = c->batch_errno;
+	if (!c->nf_errno && c->batch_mode == BATCH_UNANSWERED) {
+		errno = answer_errno;
 		return -1;
 	}
 	memcpy(data, &m, sizeof(m));

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A kernel that refuses, and a clock that jumps: what is served goes on."""
+"""A kernel or a disk that refuses, and a clock that jumps: what is served
+goes on."""
 import contextlib
 import errno
 import mmap
@@ -24,7 +25,7 @@ DAY_US = 86400 * 1000000
 class Shim:
     """shim.c, built, and what it is told."""
 
-    LAYOUT = struct.Struct("=qiiii")
+    LAYOUT = struct.Struct("=qiiiiii")
 
     def __init__(self, net):
         self.library = net.path("shim.so")
@@ -41,12 +42,14 @@ class Shim:
         return ("env", f"LD_PRELOAD={self.library}", f"EIPD_SHIM={self.path}",
                 "ASAN_OPTIONS=abort_on_error=0:verify_asan_link_order=0")
 
-    def set(self, clock_us=0, mode=0, code=0, batches=0, dumps=0):
-        self.map[:] = self.LAYOUT.pack(clock_us, mode, code, batches, dumps)
+    def set(self, clock_us=0, mode=0, code=0, batches=0, dumps=0, disk=0,
+            nf=0):
+        self.map[:] = self.LAYOUT.pack(clock_us, mode, code, batches, dumps,
+                                       disk, nf)
 
     def left(self):
         """(batches, dumps) still to be spoiled."""
-        return self.LAYOUT.unpack(self.map[:])[3:]
+        return self.LAYOUT.unpack(self.map[:])[3:5]
 
 
 @pytest.fixture(scope="module")
@@ -215,3 +218,39 @@ def test_clock_set_in_quarantine(net, eipd, shim, days):
         eipd.set_object("pool", None)
         shim.set()
         wait_for("released", lambda: eipd.ctl("release", only)[0] == 0)
+
+
+@pytest.mark.parametrize("code, words", [
+    (errno.EROFS, "read-only; mount it writable"),
+    (errno.EIO, "Input/output error); check the disk")])
+def test_disk_fails_under_it(net, eipd, served, shim, code, words):
+    """As ext4 does it, which mounts itself read-only after an error."""
+    shim.set(disk=code)
+    eipd.set_object("new", objects.dump(objects.service("new")))
+    s = eipd.wait_state("default", "new", "pending")
+    assert s["reason"] == "DatabaseUnavailable" and words in s["message"]
+    assert words in eipd.ctl_json("status")["database"]
+    assert eipd.text().count(f"error database: database {eipd.database}") > 0
+    assert [p for p in eipd.problems() if p["subject"] == "database"]
+    shim.set()
+    eipd.wait_state("default", "new", "announced")
+    assert eipd.ctl_json("status")["database"] == "ok"
+    eipd.set_object("new", None)
+    wait_for("gone", lambda: not eipd.service("default", "new"))
+
+
+@pytest.mark.parametrize("code, words", [
+    (errno.EPROTONOSUPPORT, "load the module nfnetlink"),
+    (errno.EINVAL, "load the module nf_tables"),
+    (errno.EPERM, "give the process CAP_NET_ADMIN")])
+def test_no_nf_tables(net, shim, code, words):
+    """It ends with one line; systemd starts it again until it is there."""
+    other = Eipd(net, "without")
+    shim.set(nf=code)
+    try:
+        status, _, err = other.once(wrap=shim.wrap(), host="cl")
+    finally:
+        shim.set()
+    assert status == 1
+    line, = [x for x in err.splitlines() if x.startswith("eipd: ")]
+    assert words in line

@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <getopt.h>
+#include <jansson.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -217,6 +218,7 @@ main(int argc, char **argv)
 		return EXIT_FAILURE;
 	app.conf_path = o.conf_path;
 	mem_set_exhausted_hook(on_exhausted);
+	json_set_alloc_funcs(mem_alloc, free);
 	log_init(
 	    o.verbose ? LOG_LEVEL_DEBUG : (enum log_level)app.conf.log_level);
 	rc = run(&app);

@@ -80,12 +80,21 @@ on_deferred(evutil_socket_t fd, short what, void *arg)
 	free(v);
 }
 
+static void *
+event_resize(void *old, size_t size_b)
+{
+	return mem_resize(old, 1, size_b);
+}
+
 struct loop *
 loop_new(void)
 {
 	struct loop *loop = mem_new(struct loop);
-	struct event_config *config = event_config_new();
+	struct event_config *config;
 
+	/* It answers NULL, and that is not asked for each event. */
+	event_set_mem_functions(mem_alloc, event_resize, free);
+	config = event_config_new();
 	event_config_set_flag(config, EVENT_BASE_FLAG_PRECISE_TIMER);
 	loop->base = event_base_new_with_config(config);
 	event_config_free(config);

@@ -536,13 +536,15 @@ static void
 on_conf_error(void *arg, const struct err *err)
 {
 	struct reload_errors *e = arg;
-
 	char subject[512];
 
+	if (err->line)
+		snprintf(subject, sizeof(subject), "%s:%u:%u",
+		    e->app->conf_path, err->line, err->column);
+	else
+		snprintf(subject, sizeof(subject), "%s", e->app->conf_path);
 	if (e->n++ == 0)
-		e->first = *err;
-	snprintf(subject, sizeof(subject), "%s:%u:%u", e->app->conf_path,
-	    err->line, err->column);
+		err_set(&e->first, -EINVAL, "%s: %s", subject, err->text);
 	problems_set(e->app->problems, SEVERITY_ERROR, OBJECT__COUNT,
 	    CONF_LISTING, subject, err->text,
 	    "correct the file and reload; the old one stays in force");
@@ -584,9 +586,8 @@ app_reload(struct app *app, struct err *err)
 	if (rc < 0) {
 		notify_ready(app->notify);
 		return err_set(err, -EINVAL,
-		    "%s:%u:%u: %s (%zu errors; nothing was changed)",
-		    app->conf_path, errors.first.line, errors.first.column,
-		    errors.first.text, errors.n);
+		    "%s (%zu errors; nothing was changed)", errors.first.text,
+		    errors.n);
 	}
 	keep_fixed(&old, &conf);
 	app->conf = conf;

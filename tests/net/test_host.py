@@ -5,9 +5,13 @@ import contextlib
 import os
 import resource
 import shutil
+import signal
 import time
 
-from lab import UnixHttp, wait_for
+import pytest
+
+import objects
+from lab import Eipd, NftMonitor, Stream, UnixHttp, find_program, wait_for
 from test_spine import no_problem, problem
 
 
@@ -147,3 +151,87 @@ def test_doctor_counts_descriptors(eipd):
         f = finding()
         assert f["state"] == "warning" and "LimitNOFILE" in f["remedy"]
     assert finding()["state"] == "ok"
+
+
+# Memory
+
+
+def is_sanitized():
+    with open(find_program("eipd"), "rb") as f:
+        return b"__asan_init" in f.read()
+
+
+@pytest.mark.skipif(is_sanitized(), reason="ASan needs all address space")
+def test_memory_limit(net, eipd, web):
+    """It ends with a word; the kernel serves, and the next start takes all of
+    it over."""
+    transfer = Stream(net, web[0], 80, seconds=4)
+    with open(f"/proc/{eipd.proc.pid}/statm") as f:
+        used = int(f.read().split()[0]) * resource.getpagesize()
+    resource.prlimit(eipd.proc.pid, resource.RLIMIT_AS, (used, used))
+    many = [objects.service(f"many{i}") for i in range(5000)]
+    with NftMonitor(net) as monitor, eipd.extra("many", *many):
+        wait_for("the end", lambda: eipd.proc.poll() is not None)
+        assert eipd.proc.returncode == -signal.SIGABRT
+        assert "octets cannot be had; the kernel goes on serving" in \
+            eipd.text().splitlines()[-1]
+        assert net.get(web[0], 80)
+        eipd.set_object("many", None)
+        eipd.start()
+        assert eipd.wait_state("default", "web", "announced")[
+            "addresses"] == web
+        assert monitor.finish() == []
+    transfer.finish()
+
+
+# What an operator gets wrong
+
+
+def test_database_and_socket_of_another(net, eipd, web):
+    """Two boxes, or two namespaces, with the same files."""
+    other = Eipd(net, "other", conf=Eipd.CONF.replace(
+        "{dir}/eipd.db", eipd.database))
+    other.proc = net.spawn("cl", *other.argv(), log="other/eipd.log")
+    try:
+        wait_for("ready", other.is_ready)
+        status = other.ctl_json("status")["database"]
+        assert eipd.database in status and "another eipd's" in status
+        other.set_conf(Eipd.CONF.replace("{dir}/eipd.sock", eipd.socket))
+        other.hup()
+        wait_for("told", lambda: "another process answers on "
+                 f"{eipd.socket}; stop it" in other.text())
+        # The one of before is still there.
+        assert os.path.exists(eipd.socket)
+        assert eipd.ctl_json("status")["database"] == "ok"
+        assert eipd.wait_state("default", "web", "announced")[
+            "addresses"] == web
+    finally:
+        other.stop()
+        shutil.rmtree(other.dir)
+
+
+def test_conf_not_readable(net):
+    """By the user that eipd becomes: root could read it at the start."""
+    other = Eipd(net, "other", conf=Eipd.CONF.replace(
+        "user: root", "user: nobody"))
+    os.chmod(other.dir, 0o777)
+    os.chmod(other.conf, 0o600)
+    words = "Permission denied; make it readable for this user"
+    try:
+        other.proc = net.spawn("cl", *other.argv(), log="other/eipd.log")
+        wait_for("ready", other.is_ready)
+        status, _, err = other.ctl("reload")
+        assert status == 1 and words in err and "nothing was changed" in err
+        assert problem(other, words)["subject"] == other.conf
+        assert other.is_ready()
+        os.chmod(other.conf, 0o644)
+        assert other.ctl("reload")[0] == 0
+        no_problem(other, words)
+        os.chmod(other.conf, 0o600)
+        status, _, err = other.once(
+            host="cl", wrap=("setpriv", "--reuid", "nobody", "--regid",
+                             "nogroup", "--clear-groups"))
+        assert (status, err) == (1, f"{other.conf}: {words}\n")
+    finally:
+        other.stop()
+        shutil.rmtree(other.dir)

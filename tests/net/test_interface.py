@@ -16,6 +16,9 @@ from prometheus_client.openmetrics.parser import (
 import objects
 from lab import Eipd, UnixHttp, wait_for
 
+MAN = os.path.join(os.path.dirname(os.path.abspath(__file__)),
+                   "../../man/eipd.8")
+
 LB_CLASS = "eipd.io/eipd"
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
 NUMBER = (int, float)
@@ -555,10 +558,10 @@ def test_metrics(eipd, web):
             assert families[name].type == kind, name
             for s in families[name].samples:
                 assert labels <= set(s.labels), s
-    assert "eipd_build_info" in families or "eipd_build" in families
-    for name in ("eipd_kube_watch_age_seconds", "eipd_kube_watch_events",
-                 "eipd_kube_watch_restarts"):
-        assert name in families
+    with open(MAN) as page:
+        documented = {name for line in page if line.startswith(".It eipd_")
+                      for name in re.findall(r"eipd_\w+", line)}
+    assert documented == set(families)
     value = {tuple(sorted(s.labels.items())): s.value
              for s in families["eipd_services"].samples}
     assert value[(("state", "announced"),)] == 1

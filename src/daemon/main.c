@@ -116,12 +116,14 @@ static void
 on_conf_error(void *arg, const struct err *err)
 {
 	const char *path = arg;
+	char text[1024];
 
 	if (err->line)
-		fprintf(stderr, "%s:%u:%u: %s\n", path, err->line, err->column,
-		    err->text);
+		snprintf(text, sizeof(text), "%s:%u:%u: %s", path, err->line,
+		    err->column, err->text);
 	else
-		fprintf(stderr, "%s: %s\n", path, err->text);
+		snprintf(text, sizeof(text), "%s: %s", path, err->text);
+	log_fatal(text);
 }
 
 static void
@@ -169,7 +171,10 @@ on_usr1(void *arg)
 static int
 fail(const struct err *err)
 {
-	fprintf(stderr, "eipd: %s\n", err->text);
+	char text[512];
+
+	snprintf(text, sizeof(text), "eipd: %s", err->text);
+	log_fatal(text);
 	return EXIT_FAILURE;
 }
 
@@ -213,13 +218,14 @@ main(int argc, char **argv)
 		return offline_check(o.conf_path, o.verbose);
 	if (o.plan)
 		return offline_plan(o.conf_path, o.cluster_dir);
+	log_init(LOG_LEVEL_INFO);
 	if (conf_load(o.conf_path, &app.conf, on_conf_error,
 		(void *)(uintptr_t)o.conf_path) < 0)
 		return EXIT_FAILURE;
 	app.conf_path = o.conf_path;
 	mem_set_exhausted_hook(on_exhausted);
 	json_set_alloc_funcs(mem_alloc, free);
-	log_init(
+	log_set_level(
 	    o.verbose ? LOG_LEVEL_DEBUG : (enum log_level)app.conf.log_level);
 	rc = run(&app);
 	conf_fini(&app.conf);

@@ -3,15 +3,16 @@
 
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/str.h"
 #include "sys/clock.h"
+#include "sys/journal.h"
 
 enum {
+	TEXT_B = 1024,
 	REMEMBERED = 16,
 	QUIET_S = 10
 };
@@ -31,7 +32,7 @@ void
 log_init(enum log_level max)
 {
 	max_level = max;
-	to_journal = getenv("JOURNAL_STREAM") != NULL;
+	to_journal = journal_open();
 }
 
 void
@@ -121,7 +122,7 @@ escape_controls(char *s)
 void
 log_line(enum log_level level, const char *fmt, ...)
 {
-	char text[1024];
+	char text[1100];
 	char head[64];
 	char line[1200];
 	va_list ap;
@@ -131,20 +132,29 @@ log_line(enum log_level level, const char *fmt, ...)
 	if (level > max_level)
 		return;
 	va_start(ap, fmt);
-	vsnprintf(text, sizeof(text), fmt, ap);
+	vsnprintf(text, TEXT_B, fmt, ap);
 	va_end(ap);
 	escape_controls(text);
 	if (level != LOG_LEVEL_DEBUG)
 		held = repeated(text, clock_mono());
 	if (held < 0)
 		return;
-	prefix(level, head, sizeof(head));
 	if (held > 0)
-		n = snprintf(line, sizeof(line), "%s%s repeated=%d\n", head,
-		    text, held);
-	else
-		n = snprintf(line, sizeof(line), "%s%s\n", head, text);
-	n = MIN(n, (int)sizeof(line) - 1);
+		snprintf(text + strlen(text), sizeof(text) - strlen(text),
+		    " repeated=%d", held);
+	if (to_journal && journal_send((int)level, text))
+		return;
+	prefix(level, head, sizeof(head));
+	n = snprintf(line, sizeof(line), "%s%s\n", head, text);
 	if (write(STDERR_FILENO, line, (size_t)n) < 0)
 		return; /* nowhere left to say it */
+}
+
+void
+log_fatal(const char *text)
+{
+	if (to_journal)
+		log_err("%s", text);
+	else
+		fprintf(stderr, "%s\n", text);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * log: levels, journald prefixes, rate limit of repeated lines.
+ * log: levels, journal or stderr, rate limit of repeated lines.
  *
  * Form of a line: "area object: what happened key=value", lower case, no full
  * stop.  err needs an operator, warn is degraded but handled, notice is a
@@ -22,8 +22,8 @@ enum log_level {
 	LOG_LEVEL_DEBUG = 7,
 };
 
-/* Lines go to stderr: with "<N>" in front when stderr is the journal, with a
- * time stamp otherwise. */
+/* Lines go to the journal, with fields, when stderr is its; if it does not
+ * take them, to stderr with "<N>" in front.  Otherwise with a time stamp. */
 void log_init(enum log_level max);
 void log_set_level(enum log_level max);
 bool log_wants(enum log_level level);
@@ -31,6 +31,9 @@ bool log_wants(enum log_level level);
 /* A line equal to one of the last few within 10 s is counted, not written;
  * the count follows with the next different moment. */
 void log_line(enum log_level level, const char *fmt, ...) ATTR_PRINTF(2, 3);
+
+/* Why it cannot go on: on a terminal without any decoration. */
+void log_fatal(const char *text);
 
 #define log_err(...) log_line(LOG_LEVEL_ERR, __VA_ARGS__)
 #define log_warn(...) log_line(LOG_LEVEL_WARN, __VA_ARGS__)

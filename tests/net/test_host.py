@@ -6,6 +6,7 @@ import os
 import resource
 import shutil
 import signal
+import socket
 import time
 
 import pytest
@@ -235,3 +236,117 @@ def test_conf_not_readable(net):
     finally:
         other.stop()
         shutil.rmtree(other.dir)
+
+
+# The journal
+
+
+class Journal:
+    """Where systemd's would listen, in a /run that only eipd has."""
+
+    def __init__(self, net, log):
+        self.run = net.path("journal-run")
+        os.makedirs(f"{self.run}/systemd/journal", exist_ok=True)
+        self.log = log
+        self.entries = []
+        self.socket = None
+        self.listen()
+
+    def listen(self):
+        path = f"{self.run}/systemd/journal/socket"
+        if os.path.exists(path):
+            os.unlink(path)
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.socket.bind(path)
+        self.socket.setblocking(False)
+
+    def wrap(self, stream=None):
+        if stream is None:
+            with open(self.log, "a") as f:
+                st = os.fstat(f.fileno())
+            stream = f"{st.st_dev}:{st.st_ino}"
+        return ("unshare", "-m", "sh", "-c", 'mount --bind "$0" /run && '
+                'exec "$@"', self.run, "env", f"JOURNAL_STREAM={stream}")
+
+    def find(self, **want):
+        """The first entry with these fields; MESSAGE may have more text."""
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                text = self.socket.recv(65536).decode()
+                assert text.endswith("\n")
+                self.entries.append(dict(
+                    x.split("=", 1) for x in text[:-1].split("\n")))
+        for e in self.entries:
+            if all(v in e.get(k, "") if k == "MESSAGE" else e.get(k) == v
+                   for k, v in want.items()):
+                return e
+        return None
+
+
+@pytest.fixture
+def journal(net, eipd):
+    eipd.stop()
+    j = Journal(net, eipd.log)
+    yield j
+    eipd.stop()
+    j.socket.close()
+    eipd.start()
+
+
+def test_fields_in_the_journal(net, eipd, journal):
+    eipd.set_conf(eipd.CONF.replace("level: debug", "level: info"))
+    before = len(eipd.text())
+    eipd.start(wrap=journal.wrap())
+    e = wait_for("told", lambda: journal.find(
+        PRIORITY="5", EIPD_PEER="router",
+        MESSAGE="bgp peer router: OpenConfirm -> Established"))
+    assert "EIPD_SERVICE" not in e
+    assert set(journal.find(MESSAGE="eipd: ready")) == {
+        "PRIORITY", "SYSLOG_IDENTIFIER", "MESSAGE"}
+    assert len(eipd.text()) == before, "also on standard error"
+    # One entry for a transition.
+    eipd.set_object("web2", objects.dump(objects.service("web2")))
+    wait_for("told", lambda: journal.find(
+        PRIORITY="5", EIPD_SERVICE="default/web2", SYSLOG_IDENTIFIER="eipd",
+        MESSAGE="service default/web2: Announced: "))
+    eipd.set_object("web2", None)
+    wait_for("told", lambda: journal.find(
+        EIPD_SERVICE="default/web2", MESSAGE="ReleasedIP"))
+    assert [e["MESSAGE"].split(": ")[1] for e in journal.entries
+            if e.get("EIPD_SERVICE") == "default/web2"] == [
+                "Announced", "ReleasedIP"]
+    # journald is away: the stream that it left us, with the level.
+    journal.socket.close()
+    with eipd.extra("web3", objects.service("web3")):
+        wait_for("told", lambda: "\n<5>service default/web3: Announced: "
+                 in eipd.text())
+    # It is back, as another socket of the same name.
+    journal.listen()
+    eipd.set_conf(eipd.CONF)
+    eipd.hup()
+    wait_for("told", lambda: journal.find(MESSAGE="eipd: reloaded"))
+
+
+def test_not_the_journal(eipd, journal):
+    """JOURNAL_STREAM is inherited, but standard error is a file."""
+    eipd.start(wrap=journal.wrap(stream="1:1"))
+    wait_for("told", lambda: eipd.text().splitlines()[-1][:4].isdigit())
+    assert not journal.find()
+
+
+def test_wrong_conf_is_an_error_in_the_journal(net, eipd, journal):
+    eipd.set_conf("nonsense: 1\n")
+    try:
+        # Standard error is a pipe here.
+        r, w = os.pipe()
+        st = os.fstat(w)
+        p = net.spawn("gw", *journal.wrap(f"{st.st_dev}:{st.st_ino}"),
+                      *eipd.argv(), log="pipe.log", stderr=w)
+        os.close(w)
+        assert p.wait(20) == 1
+        with open(r) as f:
+            assert f.read() == ""
+        e = journal.find(PRIORITY="3")
+        assert e["MESSAGE"].startswith(f"{eipd.conf}:1:1: ")
+    finally:
+        eipd.set_conf(eipd.CONF)

@@ -36,7 +36,8 @@ struct nft {
 	struct nl *verify_nl;
 	bool is_reading;
 	struct nft_sum verify_sum;
-	uint32_t verify_generation; /* when it began */
+	uint64_t verify_changes; /* of the set, when it began */
+	unsigned int n_torn; /* readings of it, in a row */
 	unsigned int n_polls;
 };
 

@@ -310,24 +310,24 @@ add_up(void *arg, const struct ruleset_op *op)
 	nft_sum_apply(arg, op);
 }
 
-/* Reads on in the set; 0 at its end, -EINTR if it changed meanwhile. */
+/* Reads on in the set, and 0 at its end.  That something else changed
+ * meanwhile (-EINTR) does no harm: see is_element_changed(). */
 static int
-verify_step(struct nft *nft, const struct ruleset_op *like)
+verify_step(struct nft *nft, const struct nft_sum *want)
 {
 	int rc;
 
 	if (!nft->is_reading) {
 		nft->verify_sum = (struct nft_sum){ .count = 0 };
-		nft->verify_generation = nft->generation;
-		rc = nft_read_elements_start(nft->verify_nl, like);
+		nft->verify_changes = want->n_changes;
+		rc = nft_read_elements_start(nft->verify_nl, &want->like);
 		if (rc < 0)
 			return rc;
 	}
-	rc = nft_read_elements_step(nft->verify_nl, like, add_up,
+	rc = nft_read_elements_step(nft->verify_nl, &want->like, add_up,
 	    &nft->verify_sum);
 	nft->is_reading = rc > 0;
-	return rc == 0 && nft->generation != nft->verify_generation ? -EINTR
-								    : rc;
+	return rc == -EINTR ? 0 : rc;
 }
 
 /* What is left of it would be taken for the answer to the next question. */
@@ -337,7 +337,7 @@ end_reading(struct nft *nft)
 	const struct nft_sum *sum = nft_sums_at(nft->sums, nft->verify_at);
 
 	while (nft->is_reading)
-		(void)verify_step(nft, &sum->like);
+		(void)verify_step(nft, sum);
 }
 
 static void
@@ -357,6 +357,7 @@ nft_load(struct nft *nft, struct err *err)
 	nft->is_verifying = false;
 	nft->is_verify_late = false;
 	nft->verify_at = 0;
+	nft->n_torn = 0;
 	for (int i = 0; i < TRIES && rc == -EINTR; i++)
 		rc = load_table(nft, &state, i == TRIES - 1);
 	if (rc < 0)
@@ -410,18 +411,28 @@ is_shape_changed(struct nft *nft)
 	return is_changed;
 }
 
+/* What was read is what the set was all the time: neither we nor, as far as
+ * can be told, anybody else changed it meanwhile. */
 static bool
-is_same_sum(const struct nft_sum *a, const struct nft_sum *b)
+is_reading_sound(struct nft *nft, const struct nft_sum *want)
 {
-	return a->count == b->count && a->sum == b->sum;
+	uint32_t generation;
+
+	return want->n_changes == nft->verify_changes &&
+	    (nft->n_torn >= TRIES ||
+		(nft_read_generation(nft->nl, &generation) == 0 &&
+		    generation == nft->generation));
 }
 
 /* Some of the sets, element by element.  Not the counters: none that is used
- * can be deleted, and one that is not does no harm. */
+ * can be deleted, and one that is not does no harm.
+ *
+ * A set that changes while it is read is read again, in slices twice as long:
+ * in the end one is long enough for all of it, between two commits. */
 static bool
 is_element_changed(struct nft *nft)
 {
-	mono_t until = clock_mono() + VERIFY_US;
+	mono_t until = clock_mono() + ((int64_t)VERIFY_US << nft->n_torn);
 
 	while (clock_mono() < until) {
 		const struct nft_sum *want =
@@ -434,15 +445,23 @@ is_element_changed(struct nft *nft)
 			nft->verify_at = 0;
 			return false;
 		}
-		rc = verify_step(nft, &want->like);
+		rc = verify_step(nft, want);
 		if (rc == -ENOENT)
 			return true;
 		if (rc < 0)
 			return false; /* again with the next call */
-		if (rc == 0 && !is_same_sum(&nft->verify_sum, want))
-			return true;
-		if (rc == 0)
+		if (rc > 0)
+			continue;
+		if (want->count == nft->verify_sum.count &&
+		    want->sum == nft->verify_sum.sum) {
 			nft->verify_at++;
+			nft->n_torn = 0;
+		} else if (is_reading_sound(nft, want)) {
+			return true;
+		} else {
+			nft->n_torn++;
+			return false;
+		}
 	}
 	return false;
 }

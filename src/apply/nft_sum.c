@@ -130,4 +130,5 @@ nft_sum_apply(struct nft_sum *sum, const struct ruleset_op *op)
 
 	sum->sum += op->is_delete ? -h : h;
 	sum->count += op->is_delete ? -1 : 1;
+	sum->n_changes++;
 }

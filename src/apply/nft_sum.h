@@ -19,6 +19,7 @@ struct nft_sum {
 	struct ruleset_op like; /* which set; no key */
 	int64_t count;
 	uint64_t sum;
+	uint64_t n_changes; /* ever */
 	char name[NFT_NAME_B]; /* "": not needed yet */
 };
 

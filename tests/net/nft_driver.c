@@ -241,6 +241,8 @@ run(struct nft *nft, char *line, struct err *err)
 		return bench(nft, rest, err);
 	if (strncmp(line, "foreign", n) == 0)
 		printf("%s ", nft_is_foreign_change(nft) ? "yes" : "no");
+	else if (strncmp(line, "verifying", n) == 0)
+		printf("%s ", nft_is_verifying(nft) ? "yes" : "no");
 	else if (strncmp(line, "flush", n) == 0)
 		printf("%s ", nft_flush_flows(nft, 5000) ? "more" : "idle");
 	else if (strncmp(line, "services", n) == 0)

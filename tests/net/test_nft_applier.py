@@ -466,6 +466,49 @@ def test_foreign_change_is_repaired(net, driver, commands):
         assert net.get(address, 80)[0] in lab.NODES
 
 
+def test_comparison_ends_under_churn(net, driver, program):
+    """It takes many calls, and there is a commit between any two: to sets
+    that are read elsewhere, then to the one that is read."""
+    assert "ok" in driver.ask("bulk 1200 4")
+    again = Driver(net, program)
+
+    def verify(churn):
+        for i in range(300):
+            again.stage(*churn(i))
+            again.commit()
+            answer = again.ask("foreign")
+            if answer == "yes ok" or again.ask("verifying") == "no ok":
+                return answer, i
+        raise AssertionError("no end")
+
+    def web(i):
+        return "prod/default/web", *service(NODES4[:1 + i % 3])
+
+    def neighbour(i):
+        nodes = [f"10.9.{n}.1" for n in range(2 + i % 3)]
+        return "prod/namespace-0/service-600", frontend(
+            "100.64.2.88", TCP, 80, "masq", at(nodes, 30000))
+
+    for churn in (web, neighbour):
+        assert again.ask("verifying") == "yes ok"
+        answer, rounds = verify(churn)
+        assert answer == "no ok" and rounds > 3
+        slots = re.findall(r"(0x\w+ \. \w+) : (0x\w+)", net.run(
+            "gw", "nft", "list", "map", "inet", "eipd", "slots_6_1"))
+        key, old = slots[0]
+        other = next(value for _, value in slots if value != old)
+        net.run("gw", "nft", f"delete element inet eipd slots_6_1 {{ {key} }}; "
+                f"add element inet eipd slots_6_1 {{ {key} : {other} }}")
+        assert verify(churn)[0] == "yes ok"
+        assert again.ask("load").endswith("ok")
+        again.commit()
+        net.run("gw", "nft", "add table ip other; delete table ip other")
+        again.ask("foreign")
+    again.end()
+    assert "ok" in driver.ask("load")
+    assert "ok" in driver.ask("bulk 1200 0")
+
+
 def test_foreign_change_elsewhere(net, driver):
     commits = driver.stat("commits")
     net.run("gw", "nft", "add table ip other; add chain ip other c")

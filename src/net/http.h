@@ -62,8 +62,8 @@ struct http_request_conf {
 	int64_t idle_timeout_us; /* without an octet; 0: none */
 	bool is_stream;
 	bool no_compression;
-	/* Streams.  They may not start, cancel or hold requests: keep what
-	 * was told and act later. */
+	/* Streams.  They may not start or cancel requests: keep what was told
+	 * and act later.  Holding their own is fine. */
 	void (*on_response)(void *arg, const struct http_response *response);
 	void (*on_data)(void *arg, const char *data, size_t size_b);
 	/* Always called once, from the loop, unless http_cancel() came first;
@@ -88,8 +88,8 @@ struct http_request *http_start(struct http *http,
     struct http_endpoint *endpoint, const struct http_request_conf *conf);
 /* Not from inside on_response and on_data. */
 void http_cancel(struct http_request *request);
-/* True: nothing more is read, the peer has to wait; the idle timeout goes
- * on. */
+/* True: nothing more is given to on_data nor read, the peer has to wait; the
+ * idle timeout goes on.  False: on_data may be called at once. */
 void http_hold(struct http_request *request, bool is_held);
 
 #endif

@@ -8,7 +8,9 @@ void
 list_begin(struct list *list, const struct ctl_request *req,
     struct ctl_answer *answer)
 {
-	*list = (struct list){ .req = req, .answer = answer };
+	*list = (struct list){ .state = req->state,
+		.now = req->now,
+		.answer = answer };
 	list->filter.cluster = ctl_param(req, "cluster");
 	list->filter.ns = ctl_param(req, "namespace");
 	list->filter.name = ctl_param(req, "name");
@@ -45,9 +47,18 @@ list_end(struct list *list, const char *kind)
 	if (f->name && list->n == 0)
 		ctl_fail(list->answer, 404, "there is no %s %s%s%s", kind,
 		    f->ns ? f->ns : "", f->ns ? "/" : "", f->name);
+	list_fini(list);
+}
+
+void
+list_fini(struct list *list)
+{
+	struct list_filter *f = &list->filter;
+
 	free(f->cluster);
 	free(f->ns);
 	free(f->name);
+	*f = (struct list_filter){ 0 };
 }
 
 static const struct lease *

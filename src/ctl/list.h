@@ -15,7 +15,8 @@ struct list_filter {
 };
 
 struct list {
-	const struct ctl_request *req;
+	const struct ctl_state *state;
+	mono_t now;
 	struct ctl_answer *answer;
 	struct jsonw json;
 	struct list_filter filter;
@@ -30,6 +31,7 @@ bool list_wants(struct list *list, const char *cluster, const char *ns,
     const char *name);
 /* 404 when a name was asked for and nothing was found: "there is no KIND". */
 void list_end(struct list *list, const char *kind);
+void list_fini(struct list *list); /* of one without an end */
 
 /* What a Service has: its addresses and the pools they are from, in
  * ipFamilies order.  Returns their number. */

@@ -142,6 +142,7 @@ lookup_cluster(const struct ctl_request *req, const char *wanted,
 {
 	const struct ctl_state *s = req->state;
 	struct search q = { .state = s, .ns = ns, .name = name };
+	struct str all = { 0 };
 	char *cluster;
 
 	if (wanted) {
@@ -150,7 +151,8 @@ lookup_cluster(const struct ctl_request *req, const char *wanted,
 		search_cluster(&q, CLUSTER_STATIC);
 		s->each_cluster(s->arg, on_cluster, &q);
 		if (q.found.n == 0)
-			s->each_service(s->arg, on_service, &q);
+			(void)s->services(s->arg, &all, SIZE_MAX, on_service,
+			    &q);
 	}
 	cluster = pick(&q, answer);
 	for (size_t i = 0; i < q.found.n; i++)

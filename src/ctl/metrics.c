@@ -352,7 +352,7 @@ begin(struct ctl_metrics *m, const struct ctl_request *req, mono_t as_of)
 	m->is_written = false;
 	m->is_writing = true;
 	write_daemon(m->state, &m->text);
-	metrics_services_begin(&m->services, m->state);
+	metrics_services_begin(&m->services);
 }
 
 /* Whoever asks while it is written waits for the next one, together with all

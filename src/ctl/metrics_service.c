@@ -166,11 +166,9 @@ write_rows(struct metrics_services *services, struct str *out)
 }
 
 void
-metrics_services_begin(struct metrics_services *services,
-    const struct ctl_state *s)
+metrics_services_begin(struct metrics_services *services)
 {
 	*services = (struct metrics_services){ .is_collecting = true };
-	s->services_begin(s->arg);
 }
 
 bool
@@ -178,7 +176,7 @@ metrics_services_step(struct metrics_services *services,
     const struct ctl_state *s, struct str *out)
 {
 	if (services->is_collecting) {
-		services->is_collecting = s->services_next(s->arg,
+		services->is_collecting = s->services(s->arg, &services->after,
 		    SERVICES_A_STEP, on_service, services);
 		if (services->is_collecting)
 			return true;
@@ -204,4 +202,5 @@ metrics_services_fini(struct metrics_services *services)
 		free(row);
 	}
 	services->rows = NULL;
+	str_fini(&services->after);
 }

@@ -18,11 +18,11 @@ struct metrics_services {
 	const struct service_row *at; /* the next to be written */
 	size_t family; /* that is being written */
 	bool is_collecting;
+	struct str after; /* of ctl_state.services() */
 	uint64_t states[SERVICE_STATE__COUNT];
 };
 
-void metrics_services_begin(struct metrics_services *services,
-    const struct ctl_state *s);
+void metrics_services_begin(struct metrics_services *services);
 /* Appends to `out` for up to a millisecond; false once nothing is left. */
 bool metrics_services_step(struct metrics_services *services,
     const struct ctl_state *s, struct str *out);

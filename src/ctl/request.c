@@ -70,6 +70,14 @@ ctl_fail(struct ctl_answer *answer, unsigned int status, const char *fmt, ...)
 	ctl_error_body(&answer->body, status, text);
 }
 
+void
+ctl_rest_free(struct ctl_rest *rest)
+{
+	rest->fini(rest);
+	str_fini(&rest->answer.body);
+	free(rest);
+}
+
 char *
 ctl_param(const struct ctl_request *req, const char *name)
 {

@@ -38,8 +38,18 @@ struct ctl_answer {
 	const char *allow; /* with 405 */
 	bool is_stream; /* /v1/events: what follows comes by events */
 	bool is_later; /* ask again after ctl_server_retry() */
+	struct ctl_rest *rest; /* not NULL: what is to come is there */
 	struct str body;
 };
+
+/* An answer that takes long, made in steps of a millisecond at most. */
+struct ctl_rest {
+	struct ctl_answer answer;
+	bool (*step)(struct ctl_rest *rest); /* false: it is complete */
+	void (*fini)(struct ctl_rest *rest);
+};
+
+void ctl_rest_free(struct ctl_rest *rest);
 
 #define CTL_JSON "application/json"
 #define CTL_TEXT "text/plain; charset=utf-8"

@@ -45,6 +45,32 @@ struct ctl_server {
 };
 
 static void
+forget_rest(void *rest)
+{
+	ctl_rest_free(rest);
+}
+
+/* False: in the next turn of the loop. */
+static bool
+finish(struct ctl_server *server, struct httpd_conn *conn,
+    struct ctl_answer *answer)
+{
+	mono_t end = loop_now(server->loop) + WRITE_SLICE_US;
+	struct ctl_rest *rest = answer->rest;
+
+	while (rest->step(rest)) {
+		if (loop_now(server->loop) < end)
+			continue;
+		httpd_wait(conn, rest, forget_rest);
+		return false;
+	}
+	*answer = rest->answer;
+	rest->answer.body = (struct str){ 0 };
+	ctl_rest_free(rest);
+	return true;
+}
+
+static void
 handle(struct ctl_server *server, struct httpd_conn *conn,
     const struct httpd_request *request, bool is_control)
 {
@@ -60,11 +86,14 @@ handle(struct ctl_server *server, struct httpd_conn *conn,
 		.is_control = is_control,
 		.openelb_metrics = server->openelb_metrics,
 		.node_name = server->node_name };
-	struct ctl_answer answer;
+	struct ctl_answer answer = { .rest = request->rest };
 
-	ctl_handle(&req, &answer);
+	if (!answer.rest)
+		ctl_handle(&req, &answer);
+	if (answer.rest && !finish(server, conn, &answer))
+		return;
 	if (answer.is_later) {
-		httpd_wait(conn);
+		httpd_wait(conn, NULL, NULL);
 		loop_timer_arm(server->writer, 0);
 		return;
 	}

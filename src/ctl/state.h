@@ -12,6 +12,7 @@
 
 #include "base/err.h"
 #include "base/mono.h"
+#include "base/str.h"
 #include "model/bgp.h"
 #include "model/decision.h"
 #include "model/lease.h"
@@ -122,15 +123,10 @@ struct ctl_state {
 	const struct lease_table *(*leases)(void *arg);
 	/* How many are in each state. */
 	void (*count_services)(void *arg, uint64_t n[SERVICE_STATE__COUNT]);
-	/* `fn` for each, in order of cluster, namespace, name. */
-	void (*each_service)(void *arg,
-	    void (*fn)(void *fn_arg, const struct service_status *s),
-	    void *fn_arg);
-	/* The same in slices: `fn` for up to `n` more, in no order; those that
-	 * come meanwhile too.  False after the last.  Beginning ends an earlier
-	 * one. */
-	void (*services_begin)(void *arg);
-	bool (*services_next)(void *arg, size_t n,
+	/* `fn` for up to `n` of those that follow `after` ("": for the first
+	 * ones) in order of "cluster/namespace/name".  False after the last,
+	 * else `after` is where to go on. */
+	bool (*services)(void *arg, struct str *after, size_t n,
 	    void (*fn)(void *fn_arg, const struct service_status *s),
 	    void *fn_arg);
 	/* True once the totals of Services are as of `since` or later (then

@@ -21,7 +21,7 @@ write_peer(void *arg, const struct peer_status *p)
 	jsonw_u64(json, "asn", p->asn);
 	jsonw_str(json, "state", bgp_state_name(p->state));
 	jsonw_seconds(json, "sinceSeconds",
-	    (double)(list->req->now - p->since) / MONO_S);
+	    (double)(list->now - p->since) / MONO_S);
 	jsonw_u64(json, "advertised", p->advertised);
 	jsonw_str(json, "lastError", p->last_error);
 	jsonw_str(json, "message", p->message);

@@ -8,6 +8,10 @@
 #include "ctl/list.h"
 #include "ctl/lookup.h"
 
+enum {
+	SERVICES_A_STEP = 100
+};
+
 struct port_count {
 	uint8_t protocol;
 	uint16_t port;
@@ -76,7 +80,7 @@ static void
 write_service(void *arg, const struct service_status *s)
 {
 	struct list *list = arg;
-	const struct ctl_state *state = list->req->state;
+	const struct ctl_state *state = list->state;
 	struct jsonw *json = &list->json;
 	struct service_address addrs[SERVICE_FAMILIES_MAX];
 	size_t n;
@@ -105,15 +109,44 @@ write_service(void *arg, const struct service_status *s)
 	jsonw_object_end(json);
 }
 
+struct services_rest {
+	struct ctl_rest rest; /* the first member */
+	struct list list;
+	struct str after;
+};
+
+static bool
+write_some(struct ctl_rest *rest)
+{
+	struct services_rest *r = (struct services_rest *)rest;
+	const struct ctl_state *s = r->list.state;
+
+	if (s->services(s->arg, &r->after, SERVICES_A_STEP, write_service,
+		&r->list))
+		return true;
+	list_end(&r->list, "Service");
+	return false;
+}
+
+static void
+forget_rest(struct ctl_rest *rest)
+{
+	struct services_rest *r = (struct services_rest *)rest;
+
+	list_fini(&r->list);
+	str_fini(&r->after);
+}
+
 void
 view_services(const struct ctl_request *req, struct ctl_answer *answer)
 {
-	const struct ctl_state *s = req->state;
-	struct list list;
+	struct services_rest *r = mem_new(struct services_rest);
 
-	list_begin(&list, req, answer);
-	s->each_service(s->arg, write_service, &list);
-	list_end(&list, "Service");
+	r->rest = (struct ctl_rest){ .answer = *answer,
+		.step = write_some,
+		.fini = forget_rest };
+	list_begin(&r->list, req, &r->rest.answer);
+	answer->rest = &r->rest;
 }
 
 struct backend_row {

@@ -133,7 +133,7 @@ tell_status(struct app *app)
 	snprintf(text, sizeof(text),
 	    "%s; Services: %zu, addresses announced: %zu, peers established: "
 	    "%zu of %zu",
-	    state, app->records->n, app->records->n_routes, established, n);
+	    state, app->records->all.n, app->records->n_routes, established, n);
 	hash = str_hash(text);
 	if (hash != app->told_status)
 		notify_status(app->notify, text);

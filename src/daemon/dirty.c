@@ -49,21 +49,21 @@ void
 reconcile_dirty_cluster(struct app *app, const char *cluster)
 {
 	mono_t now = clock_mono();
-	struct record *r;
+	struct record **r;
 
-	for (r = records_first(app->records); r; r = records_next(r))
-		if (strcmp(r->cluster, cluster) == 0)
-			record_mark_dirty(app->records, r, now);
+	VEC_FOREACH (r, &app->records->all)
+		if (strcmp((*r)->cluster, cluster) == 0)
+			record_mark_dirty(app->records, *r, now);
 }
 
 void
 reconcile_dirty_all(struct app *app)
 {
 	mono_t now = clock_mono();
-	struct record *r;
+	struct record **r;
 
-	for (r = records_first(app->records); r; r = records_next(r))
-		record_mark_dirty(app->records, r, now);
+	VEC_FOREACH (r, &app->records->all)
+		record_mark_dirty(app->records, *r, now);
 }
 
 /* Also those that were not ours so far. */

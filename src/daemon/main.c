@@ -161,7 +161,7 @@ on_usr1(void *arg)
 	log_notice("state: services=%zu dirty=%zu waiting=%zu routes=%zu "
 		   "peers-established=%zu nodes=%zu max-stall-ms=%lld "
 		   "database=%s",
-	    app->records->n, app->records->dirty.n, app->records->waiting.n,
+	    app->records->all.n, app->records->dirty.n, app->records->waiting.n,
 	    app->records->n_routes, established,
 	    world_count(app->world, OBJECT_NODE),
 	    (long long)(loop_max_stall_us(app->loop) / MONO_MS),

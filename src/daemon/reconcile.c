@@ -642,9 +642,11 @@ reconcile_state(const struct app *app, const struct record *r)
 void
 reconcile_withdraw_all(struct app *app)
 {
-	struct record *r;
+	struct record **at;
 
-	for (r = records_first(app->records); r; r = records_next(r)) {
+	VEC_FOREACH (at, &app->records->all) {
+		struct record *r = *at;
+
 		for (size_t i = 0; i < r->n_routes; i++) {
 			struct prefix prefix = prefix_host(&r->routes[i]);
 

@@ -12,9 +12,9 @@ enum {
 	KEY_B = 512
 };
 
-struct record_table {
+/* A record and its texts. */
+struct row {
 	struct record record;
-	UT_hash_handle hh;
 	char text[];
 };
 
@@ -46,8 +46,9 @@ records_free(struct records *records)
 
 	if (!records)
 		return;
-	while (records->table)
-		records_remove(records, &records->table->record);
+	while (records->all.n)
+		records_remove(records, records->all.v[records->all.n - 1]);
+	vec_fini(&records->all);
 	HASH_ITER(hh, records->routes, route, tmp)
 	{
 		HASH_DEL(records->routes, route);
@@ -58,13 +59,32 @@ records_free(struct records *records)
 	free(records);
 }
 
-static struct record_table *
-find(const struct records *records, const char *key)
+size_t
+records_after(const struct records *records, const char *key)
 {
-	struct record_table *row;
+	size_t low = 0;
+	size_t high = records->all.n;
 
-	HASH_FIND_STR(records->table, key, row);
-	return row;
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+
+		if (strcmp(records->all.v[mid]->key, key) <= 0)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low;
+}
+
+/* `*after`: see records_after(). */
+static struct record *
+find(const struct records *records, const char *key, size_t *after)
+{
+	struct record *r;
+
+	*after = records_after(records, key);
+	r = *after ? records->all.v[*after - 1] : NULL;
+	return r && strcmp(r->key, key) == 0 ? r : NULL;
 }
 
 struct record *
@@ -72,19 +92,18 @@ records_find(const struct records *records, const char *cluster, const char *ns,
     const char *name)
 {
 	char key[KEY_B];
-	struct record_table *row;
+	size_t after;
 
 	snprintf(key, sizeof(key), "%s/%s/%s", cluster, ns, name);
-	row = find(records, key);
-	return row ? &row->record : NULL;
+	return find(records, key, &after);
 }
 
 /* The key and, cut at the slashes, a second copy for the three parts. */
-static struct record_table *
-row_new(const char *key, size_t cluster_b, size_t ns_b)
+static struct record *
+record_new(const char *key, size_t cluster_b, size_t ns_b)
 {
 	size_t key_b = strlen(key) + 1;
-	struct record_table *row = mem_alloc(sizeof(*row) + 2 * key_b);
+	struct row *row = mem_alloc(sizeof(*row) + 2 * key_b);
 	char *parts = row->text + key_b;
 
 	memcpy(row->text, key, key_b);
@@ -96,7 +115,7 @@ row_new(const char *key, size_t cluster_b, size_t ns_b)
 	row->record.ns = parts + cluster_b + 1;
 	row->record.name = parts + cluster_b + 1 + ns_b + 1;
 	row->record.pending = "";
-	return row;
+	return &row->record;
 }
 
 struct record *
@@ -104,16 +123,16 @@ records_get(struct records *records, const char *cluster, const char *ns,
     const char *name)
 {
 	char key[KEY_B];
-	struct record_table *row;
+	struct record *r;
+	size_t after;
 
 	snprintf(key, sizeof(key), "%s/%s/%s", cluster, ns, name);
-	row = find(records, key);
-	if (row)
-		return &row->record;
-	row = row_new(key, strlen(cluster), strlen(ns));
-	HASH_ADD_KEYPTR(hh, records->table, row->text, strlen(row->text), row);
-	records->n++;
-	return &row->record;
+	r = find(records, key, &after);
+	if (r)
+		return r;
+	r = record_new(key, strlen(cluster), strlen(ns));
+	vec_insert(&records->all, after, r);
+	return r;
 }
 
 static void
@@ -136,71 +155,11 @@ forget_in_lists(struct records *records, const struct record *record)
 void
 records_remove(struct records *records, struct record *record)
 {
-	/* The record is the row's first member. */
-	struct record_table *row = (struct record_table *)record;
-
 	forget_in_lists(records, record);
-	if (records->walk_next == record)
-		records->walk_next = records_next(record);
-	HASH_DEL(records->table, row);
-	records->n--;
+	vec_remove(&records->all, records_after(records, record->key) - 1);
 	decision_free(record->decision);
 	free(record->problem);
-	free(row);
-}
-
-struct record *
-records_first(const struct records *records)
-{
-	return records->table ? &records->table->record : NULL;
-}
-
-struct record *
-records_next(const struct record *record)
-{
-	const struct record_table *row = (const struct record_table *)record;
-	struct record_table *next = row->hh.next;
-
-	return next ? &next->record : NULL;
-}
-
-void
-records_walk(struct records *records)
-{
-	records->walk_next = records_first(records);
-}
-
-struct record *
-records_walk_next(struct records *records)
-{
-	struct record *r = records->walk_next;
-
-	if (r)
-		records->walk_next = records_next(r);
-	return r;
-}
-
-static int
-record_order(const void *a, const void *b)
-{
-	const struct record *ra = *(struct record *const *)a;
-	const struct record *rb = *(struct record *const *)b;
-
-	return strcmp(ra->key, rb->key);
-}
-
-struct record **
-records_list(const struct records *records, size_t *n)
-{
-	VEC(struct record *) all = { 0 };
-	struct record *r;
-
-	vec_reserve(&all, records->n + 1);
-	for (r = records_first(records); r; r = records_next(r))
-		vec_push(&all, r);
-	vec_sort(&all, record_order);
-	*n = all.n;
-	return all.v;
+	free(record);
 }
 
 void

@@ -56,9 +56,7 @@ struct record {
 };
 
 struct records {
-	struct record_table *table;
-	struct record *walk_next;
-	size_t n;
+	VEC(struct record *) all; /* in order of key */
 	VEC(struct record *) dirty;
 	VEC(struct record *) waiting; /* for an address */
 	struct route_table *routes;
@@ -73,15 +71,8 @@ struct record *records_find(const struct records *records, const char *cluster,
 struct record *records_get(struct records *records, const char *cluster,
     const char *ns, const char *name);
 void records_remove(struct records *records, struct record *record);
-/* In no order; stable while nothing is added or removed. */
-struct record *records_first(const struct records *records);
-struct record *records_next(const struct record *record);
-/* The same in slices, whatever is added or removed meanwhile; only one at a
- * time.  NULL at the end. */
-void records_walk(struct records *records);
-struct record *records_walk_next(struct records *records);
-/* In order of key; the caller frees the array. */
-struct record **records_list(const struct records *records, size_t *n);
+/* Where in records->all those after the key begin ("": all of them). */
+size_t records_after(const struct records *records, const char *key);
 
 void record_mark_dirty(struct records *records, struct record *record,
     mono_t now);

@@ -63,11 +63,10 @@ emit_peer(void *arg, const struct peer_status *p)
 static void
 emit_services(const struct app *app, const struct problem_sink *sink)
 {
-	size_t n;
-	struct record **all = records_list(app->records, &n);
+	struct record **at;
 
-	for (size_t i = 0; i < n; i++) {
-		const struct record *r = all[i];
+	VEC_FOREACH (at, &app->records->all) {
+		const struct record *r = *at;
 		const struct decision *d = r->decision;
 		char subject[400];
 
@@ -88,7 +87,6 @@ emit_services(const struct app *app, const struct problem_sink *sink)
 			emit(sink, SEVERITY_WARNING, subject,
 			    "it has no backends", "see eipctl get backends");
 	}
-	free(all);
 }
 
 static void

@@ -168,30 +168,11 @@ count_services(void *arg, uint64_t n[SERVICE_STATE__COUNT])
 	const struct app *app = arg;
 	bool is_heard = has_peer(app);
 
-	for (const struct record *r = records_first(app->records); r;
-	     r = records_next(r))
-		if (is_shown(app, r))
-			n[shown_state(app, r, is_heard)]++;
-}
+	struct record **r;
 
-static void
-each_service(void *arg,
-    void (*fn)(void *fn_arg, const struct service_status *s), void *fn_arg)
-{
-	const struct app *app = arg;
-	size_t n;
-	struct record **all = records_list(app->records, &n);
-	bool is_heard = has_peer(app);
-
-	for (size_t i = 0; i < n; i++) {
-		struct service_status s;
-
-		if (!is_shown(app, all[i]))
-			continue;
-		fill_service(app, all[i], is_heard, &s);
-		fn(fn_arg, &s);
-	}
-	free(all);
+	VEC_FOREACH (r, &app->records->all)
+		if (is_shown(app, *r))
+			n[shown_state(app, *r, is_heard)]++;
 }
 
 static bool
@@ -200,31 +181,29 @@ read_totals(void *arg, mono_t since, mono_t *as_of)
 	return totals_read(((const struct app *)arg)->totals, since, as_of);
 }
 
-static void
-services_begin(void *arg)
-{
-	records_walk(((const struct app *)arg)->records);
-}
-
 static bool
-services_next(void *arg, size_t n,
+services(void *arg, struct str *after, size_t n,
     void (*fn)(void *fn_arg, const struct service_status *s), void *fn_arg)
 {
 	const struct app *app = arg;
+	const struct records *records = app->records;
+	size_t i = records_after(records, str_get(after));
+	size_t end = i + MIN(n, records->all.n - i);
 	bool is_heard = has_peer(app);
-	const struct record *r;
 
-	while (n-- > 0) {
+	for (; i < end; i++) {
+		const struct record *r = records->all.v[i];
 		struct service_status s;
 
-		r = records_walk_next(app->records);
-		if (!r)
-			return false;
 		if (!is_shown(app, r))
 			continue;
 		fill_service(app, r, is_heard, &s);
 		fn(fn_arg, &s);
 	}
+	if (end == records->all.n)
+		return false;
+	str_clear(after);
+	str_add(after, records->all.v[end - 1]->key);
 	return true;
 }
 
@@ -368,9 +347,7 @@ view_init(struct app *app, struct ctl_state *state)
 		.world = world,
 		.leases = leases,
 		.count_services = count_services,
-		.each_service = each_service,
-		.services_begin = services_begin,
-		.services_next = services_next,
+		.services = services,
 		.read_totals = read_totals,
 		.service = service,
 		.explain = explain,

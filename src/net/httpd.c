@@ -2,7 +2,6 @@
 #include "net/httpd.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -25,7 +24,8 @@
 #define LINGER_US (INT64_C(2) * MONO_S)
 
 enum {
-	READ_B = 16 << 10,
+	ACCEPTS_A_TURN = 16,
+	READ_B = 4 << 10,
 	WRITE_TURN_B = 256 << 10, /* a turn of the loop serves others too */
 	QUEUED_MAX_B = 64 << 20, /* of all connections; then 503 */
 	STREAM_BACKLOG_B = 256 << 10,
@@ -59,6 +59,8 @@ struct httpd_conn {
 	mono_t asked; /* when the request was complete; 0: it is not yet */
 	bool is_answered;
 	bool is_due; /* while it waits: the handler is to be asked again */
+	void *rest; /* NULL: none */
+	void (*forget)(void *rest);
 };
 
 struct httpd_listener {
@@ -98,6 +100,8 @@ httpd_destroy(struct httpd *httpd)
 static void
 conn_free(struct httpd_conn *conn)
 {
+	if (conn->rest)
+		conn->forget(conn->rest);
 	loop_fd_free(conn->lfd);
 	close(conn->fd);
 	str_fini(&conn->in);
@@ -196,11 +200,14 @@ httpd_reply(struct httpd_conn *conn, unsigned int status,
 }
 
 void
-httpd_wait(struct httpd_conn *conn)
+httpd_wait(struct httpd_conn *conn, void *rest, void (*forget)(void *rest))
 {
 	conn->is_answered = true;
-	conn->is_due = false;
+	conn->is_due = rest != NULL; /* on_retry() asks no other */
+	conn->rest = rest;
+	conn->forget = forget;
 	conn_enter(conn, CONN_WAIT);
+	loop_timer_arm(conn->httpd->retrier, 0);
 }
 
 void
@@ -335,8 +342,8 @@ conn_drop_input(struct httpd_conn *conn, size_t n)
 static void
 take_head(struct httpd_conn *conn)
 {
+	static const char go_on[] = "HTTP/1.1 100 Continue\r\n\r\n";
 	size_t n = httpd_head_length(str_get(&conn->in), conn->in.n);
-	size_t before;
 
 	if (n > HTTPD_HEAD_MAX_B || (n == 0 && conn->in.n > HTTPD_HEAD_MAX_B)) {
 		refuse(conn, 431, "the head of the request is too large");
@@ -364,9 +371,8 @@ take_head(struct httpd_conn *conn)
 	conn->state = CONN_BODY; /* `since` goes on: one request, one limit */
 	if (conn->in.n - n >= conn->head.body_b || !conn->head.wants_continue)
 		return;
-	before = conn_queued(conn);
-	str_add(&conn->out, "HTTP/1.1 100 Continue\r\n\r\n");
-	conn->httpd->queued_b += conn_queued(conn) - before;
+	str_add(&conn->out, go_on);
+	conn->httpd->queued_b += strlen(go_on);
 }
 
 static void
@@ -393,7 +399,9 @@ take_body(struct httpd_conn *conn)
 		.query = conn->head.query,
 		.body = body,
 		.body_b = (size_t)conn->head.body_b,
-		.since = conn->asked };
+		.since = conn->asked,
+		.rest = conn->rest };
+	conn->rest = NULL;
 	conn->is_answered = false;
 	httpd->fn(httpd->arg, conn, &request);
 	free(body);
@@ -453,7 +461,7 @@ conn_advance(struct httpd_conn *conn)
 static bool
 conn_read(struct httpd_conn *conn)
 {
-	char buf[READ_B / 4];
+	char buf[READ_B];
 	ssize_t n = recv(conn->fd, buf, sizeof(buf), MSG_DONTWAIT);
 
 	if (n < 0)
@@ -464,16 +472,13 @@ conn_read(struct httpd_conn *conn)
 	case CONN_LINGER:
 		conn->lingered_b += (size_t)n;
 		return conn->lingered_b <= LINGER_MAX_B;
-	case CONN_STREAM:
-		return true; /* nothing it says matters */
 	case CONN_HEAD:
+	case CONN_BODY:
 		if (conn->in.n == 0)
 			conn->since = loop_now(conn->httpd->loop);
 		str_add_n(&conn->in, buf, (size_t)n);
-		return true;
-	case CONN_BODY:
-		str_add_n(&conn->in, buf, (size_t)n);
-		return true;
+		break;
+	case CONN_STREAM: /* nothing it says matters */
 	case CONN_WAIT:
 	case CONN_ANSWER:
 	case CONN_DEAD:
@@ -603,9 +608,6 @@ rest(struct httpd_listener *listener)
 static void
 on_listener(void *arg, unsigned int ready)
 {
-	enum {
-		ACCEPTS_A_TURN = 16
-	};
 	struct httpd_listener *listener = arg;
 
 	(void)ready;
@@ -686,12 +688,10 @@ httpd_free(struct httpd *httpd)
 {
 	if (!httpd)
 		return;
-	for (size_t i = 0; i < httpd->listeners.n; i++)
-		listener_free(httpd->listeners.v[i]);
-	vec_clear(&httpd->listeners);
-	for (size_t i = 0; i < httpd->conns.n; i++)
-		conn_free(httpd->conns.v[i]);
-	vec_clear(&httpd->conns);
+	while (httpd->listeners.n)
+		listener_free(httpd->listeners.v[--httpd->listeners.n]);
+	while (httpd->conns.n)
+		conn_free(httpd->conns.v[--httpd->conns.n]);
 	loop_timer_free(httpd->sweeper);
 	loop_timer_free(httpd->retrier);
 	httpd->is_freed = true;

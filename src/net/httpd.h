@@ -37,6 +37,7 @@ struct httpd_request {
 	const char *body; /* NUL-terminated */
 	size_t body_b;
 	mono_t since; /* when it had arrived */
+	void *rest; /* of httpd_wait(): the handler's again; else NULL */
 };
 
 /* Called for each request; it must call one of httpd_reply(),
@@ -51,8 +52,11 @@ void httpd_free(struct httpd *httpd); /* NULL is fine */
  * NULL. */
 void httpd_reply(struct httpd_conn *conn, unsigned int status,
     const char *content_type, struct str *body, const char *allow);
-/* The answer has to wait: httpd_retry() asks for it again. */
-void httpd_wait(struct httpd_conn *conn);
+/* The answer has to wait: httpd_retry() asks for it again.  With a `rest` it
+ * takes long: the handler is called again with that in the next turn of the
+ * loop, or if the client leaves meanwhile `forget` is. */
+void httpd_wait(struct httpd_conn *conn, void *rest,
+    void (*forget)(void *rest));
 /* Calls the handler again for each request that waits, one a turn. */
 void httpd_retry(struct httpd *httpd);
 /* The answer goes on with what httpd_broadcast() sends; false if there are

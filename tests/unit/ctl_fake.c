@@ -20,7 +20,7 @@ struct fake {
 	struct decision *decisions[SERVICES];
 	struct histogram histogram;
 	bool is_ready;
-	size_t at; /* of services_next() */
+	size_t times; /* that each Service is listed */
 };
 
 static struct addr
@@ -391,41 +391,27 @@ status_of(const struct fake *f, size_t i)
 }
 
 static void
-each_service(void *arg,
-    void (*fn)(void *fn_arg, const struct service_status *s), void *fn_arg)
-{
-	for (size_t i = 0; i < SERVICES - 1; i++) {
-		struct service_status s = status_of(arg, i);
-
-		fn(fn_arg, &s);
-	}
-}
-
-static void
 count_services(void *arg, uint64_t n[SERVICE_STATE__COUNT])
 {
 	for (size_t i = 0; i < SERVICES - 1; i++)
 		n[status_of(arg, i).state]++;
 }
 
-static void
-services_begin(void *arg)
-{
-	((struct fake *)arg)->at = 0;
-}
-
+/* `after` is as long as what was given. */
 static bool
-services_next(void *arg, size_t n,
+next_service(void *arg, struct str *after, size_t n,
     void (*fn)(void *fn_arg, const struct service_status *s), void *fn_arg)
 {
-	struct fake *f = arg;
+	size_t end = (SERVICES - 1) * ((const struct fake *)arg)->times;
+	size_t i = after->n;
 
-	for (; n > 0 && f->at < SERVICES - 1; n--) {
-		struct service_status s = status_of(f, f->at++);
+	for (; n > 0 && i < end; n--, i++) {
+		struct service_status s = status_of(arg, i % (SERVICES - 1));
 
 		fn(fn_arg, &s);
+		str_add(after, "*");
 	}
-	return f->at < SERVICES - 1;
+	return i < end;
 }
 
 static bool
@@ -623,6 +609,7 @@ fake_new(void)
 	f->world = world_new();
 	f->leases = lease_table_new();
 	f->is_ready = true;
+	f->times = 1;
 	f->state = (struct ctl_state){ .arg = f,
 		.now = get_now,
 		.status = get_status,
@@ -630,9 +617,7 @@ fake_new(void)
 		.world = get_world,
 		.leases = get_leases,
 		.count_services = count_services,
-		.each_service = each_service,
-		.services_begin = services_begin,
-		.services_next = services_next,
+		.services = next_service,
 		.read_totals = read_totals,
 		.service = get_service,
 		.explain = explain,
@@ -665,6 +650,12 @@ const struct ctl_state *
 fake_state(struct fake *fake)
 {
 	return &fake->state;
+}
+
+void
+fake_list_times(struct fake *fake, size_t times)
+{
+	fake->times = times;
 }
 
 void

@@ -32,5 +32,7 @@ const char *fake_last_verb(const struct fake *fake);
 void fake_fail(struct fake *fake, int code);
 /* Not ready: it waits for its first sync, and for totals. */
 void fake_set_ready(struct fake *fake, bool is_ready);
+/* Each Service so many times, for a long list. */
+void fake_list_times(struct fake *fake, size_t times);
 
 #endif

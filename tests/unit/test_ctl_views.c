@@ -52,6 +52,15 @@ ask(struct fake *fake, const char *method, const char *target, const char *body,
 			;
 		ctl_handle(&req, &answer);
 	}
+	if (answer.rest) {
+		struct ctl_rest *rest = answer.rest;
+
+		while (rest->step(rest))
+			;
+		answer = rest->answer;
+		rest->answer.body = (struct str){ 0 };
+		ctl_rest_free(rest);
+	}
 	ctl_metrics_free(req.metrics);
 	free(path);
 	return answer;

@@ -470,6 +470,35 @@ test_wait(void **state)
 	free(got);
 }
 
+/* A long list does not keep others waiting; one of its readers leaves. */
+static void
+test_long_list(void **state)
+{
+	enum {
+		TIMES = 5000
+	};
+	static const char request[] = "GET /v1/services HTTP/1.1\r\n" CLOSE;
+	struct rig *rig = *state;
+	int gone = dial(rig->path);
+	char octet;
+	char *got;
+
+	fake_list_times(rig->fake, TIMES);
+	assert_int_equal(send(gone, request, strlen(request), 0),
+	    strlen(request));
+	got = talk_text(rig, "GET /healthz HTTP/1.1\r\n" CLOSE);
+	assert_int_equal(count(got, "HTTP/1.1 200 OK"), 1);
+	free(got);
+	assert_int_equal(recv(gone, &octet, 1, MSG_DONTWAIT), -1);
+	close(gone);
+	got = talk_text(rig, request);
+	assert_int_equal(count(got, "HTTP/1.1 200 OK"), 1);
+	assert_int_equal(count(got, "\"name\":\"api\""), TIMES);
+	assert_true(
+	    strlen(got) > 2 && strcmp(got + strlen(got) - 3, "]}\n") == 0);
+	free(got);
+}
+
 /* ---- the socket file ---- */
 
 static void
@@ -528,6 +557,8 @@ main(void)
 		    teardown),
 		cmocka_unit_test_setup_teardown(test_events, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_wait, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_long_list, setup,
+		    teardown),
 		cmocka_unit_test_setup_teardown(test_socket_file, setup,
 		    teardown),
 	};

@@ -290,39 +290,53 @@ dirty_order(const void *a, const void *b)
 	return strcmp(ra->key, rb->key);
 }
 
+struct batch {
+	VEC(struct record *) v;
+};
+
+/* Those of the turn, while there is room. */
+static void
+take_turn(struct app *app, enum turn turn, struct batch *batch)
+{
+	struct records *records = app->records;
+	struct record **v = records->dirty.v;
+	size_t n = records->dirty.n;
+	size_t kept = 0;
+	size_t i = 0;
+
+	for (; i < n && batch->v.n < BATCH; i++) {
+		if (v[i]->turn == turn &&
+		    reconcile_is_cluster_ready(app, v[i]->cluster))
+			vec_push(&batch->v, v[i]);
+		else
+			v[kept++] = v[i];
+	}
+	/* Of a burst nearly all wait for the next pass. */
+	if (kept < i && i < n)
+		memmove(v + kept, v + i, (n - i) * sizeof(*v));
+	records->dirty.n = kept + n - i;
+}
+
 /* Moves up to BATCH dirty records of ready clusters into the pass. */
 static void
 take_dirty(struct pass *p)
 {
 	struct app *app = p->app;
-	struct records *records = app->records;
 	mono_t until = clock_mono() + PLAN_SLICE_MS * MONO_MS;
-	VEC(struct record *) batch = { 0 };
+	struct batch batch = { 0 };
 	size_t n = 0;
 
-	for (int turn = 0; turn < TURN__COUNT; turn++) {
-		size_t kept = 0;
-
-		for (size_t i = 0; i < records->dirty.n; i++) {
-			struct record *r = records->dirty.v[i];
-
-			if (batch.n < BATCH && (int)r->turn == turn &&
-			    reconcile_is_cluster_ready(app, r->cluster))
-				vec_push(&batch, r);
-			else
-				records->dirty.v[kept++] = r;
-		}
-		records->dirty.n = kept;
-	}
-	vec_sort(&batch, dirty_order);
-	for (size_t i = 0; i < batch.n; i++) {
+	for (int turn = 0; turn < TURN__COUNT; turn++)
+		take_turn(app, (enum turn)turn, &batch);
+	vec_sort(&batch.v, dirty_order);
+	for (size_t i = 0; i < batch.v.n; i++) {
 		if (n > BATCH_ELEMENTS || (n > 0 && clock_mono() > until)) {
-			vec_push(&records->dirty, batch.v[i]);
+			vec_push(&app->records->dirty, batch.v.v[i]);
 			continue;
 		}
-		n += plan_item(p, batch.v[i]);
+		n += plan_item(p, batch.v.v[i]);
 	}
-	vec_fini(&batch);
+	vec_fini(&batch.v);
 }
 
 /* ---- withdraw, program, announce ---- */

@@ -88,6 +88,12 @@ nft_each_service(const struct nft *nft,
 	ruleset_each_service(nft->rs, fn, arg);
 }
 
+bool
+nft_has_address(const struct nft *nft, const struct addr *addr)
+{
+	return ruleset_has_address(nft->rs, addr);
+}
+
 int
 nft_stage(struct nft *nft, const char *key, const struct frontend *frontends,
     size_t n, struct err *err)

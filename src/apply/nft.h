@@ -45,6 +45,9 @@ void nft_each_service(const struct nft *nft,
 	size_t n_frontends),
     void *arg);
 
+/* Some Service has it, in the kernel or staged. */
+bool nft_has_address(const struct nft *nft, const struct addr *addr);
+
 /* Stages the frontends of one Service in place of whatever it had; `n` = 0
  * removes it.  Only usable backends get slots; a frontend without any answers
  * TCP reset / port unreachable.  -ENOSPC beyond a limit of the layout,

@@ -21,7 +21,8 @@
 #include "sys/loop.h"
 
 enum {
-	STORE_RETRY_S = 10
+	STORE_RETRY_S = 10,
+	ANNOUNCE_A_TURN = 500
 };
 
 void
@@ -357,18 +358,10 @@ adopt_address(struct app *app, const struct record *r, const struct addr *addr)
 /* As what is held will be planned: by its pool, and if that is gone, by what
  * its row says. */
 static bool
-is_for_bgp(const struct app *app, const struct record *r,
-    const struct addr *addr)
+is_for_bgp(const struct app *app, const struct lease *l)
 {
-	const struct lease *l =
-	    lease_of_service(app->leases, r->cluster, r->ns, r->name);
-	const struct pool *pool;
+	const struct pool *pool = alloc_pool_of(app->world, l);
 
-	while (l && !addr_eq(&l->address, addr))
-		l = lease_next_of_service(l);
-	if (!l || !l->is_held)
-		return false;
-	pool = alloc_pool_of(app->world, l);
 	if (pool)
 		return pool->protocol == POOL_PROTOCOL_BGP;
 	/* A row without a pool: the pools may still be on their way. */
@@ -376,49 +369,78 @@ is_for_bgp(const struct app *app, const struct record *r,
 	    (*l->pool || app->are_pools_listed || remember_count(app) > 0);
 }
 
+static bool
+has_route(const struct record *r, const struct addr *addr)
+{
+	for (size_t i = 0; i < r->n_routes; i++)
+		if (addr_eq(&r->routes[i], addr))
+			return true;
+	return false;
+}
+
 /* At once, so that routers that kept our routes over the restart find them
  * confirmed. */
 static void
-announce_adopted(struct app *app, struct record *r, const struct addr *addr)
+announce_unplanned(struct app *app, struct record *r)
 {
-	struct prefix prefix = prefix_host(addr);
+	const struct lease *l;
 
-	if (app->is_withdrawn || r->n_routes == SERVICE_FAMILIES_MAX ||
-	    !is_for_bgp(app, r, addr))
-		return;
-	for (size_t i = 0; i < r->n_routes; i++)
-		if (addr_eq(&r->routes[i], addr))
-			return;
-	r->routes[r->n_routes++] = *addr;
-	if (records_route_ref(app->records, addr))
-		bgp_speaker_announce(app->speaker, &prefix);
+	for (l = lease_of_service(app->leases, r->cluster, r->ns, r->name); l;
+	     l = lease_next_of_service(l)) {
+		struct prefix prefix = prefix_host(&l->address);
+
+		if (app->is_withdrawn || r->n_routes == SERVICE_FAMILIES_MAX ||
+		    !l->is_held || !nft_has_address(app->nft, &l->address) ||
+		    !is_for_bgp(app, l) || has_route(r, &l->address))
+			continue;
+		r->routes[r->n_routes++] = l->address;
+		if (records_route_ref(app->records, &l->address))
+			bgp_speaker_announce(app->speaker, &prefix);
+	}
+	r->told =
+	    r->n_routes ? SERVICE_STATE_ANNOUNCED : SERVICE_STATE_PROGRAMMED;
+}
+
+/* A slice; false after the last. */
+static bool
+announce_some(struct app *app)
+{
+	struct records *records = app->records;
+	size_t i = records_after(records, str_get(&app->announced_to));
+	size_t end = MIN(i + ANNOUNCE_A_TURN, records->all.n);
+
+	for (; i < end; i++) {
+		struct record *r = records->all.v[i];
+
+		if (r->is_programmed && !r->decision)
+			announce_unplanned(app, r);
+	}
+	str_clear(&app->announced_to);
+	if (end == records->all.n)
+		return false;
+	str_add(&app->announced_to, records->all.v[end - 1]->key);
+	return true;
 }
 
 static void
-announce_unplanned(void *arg, const char *key, const struct frontend *frontends,
-    size_t n_frontends)
+announce_rest(void *arg)
 {
 	struct app *app = arg;
-	char *copy = mem_strdup(key);
-	struct record *r = NULL;
-	char *ns;
-	char *name;
 
-	if (split_key(copy, &ns, &name))
-		r = records_find(app->records, copy, ns, name);
-	free(copy);
-	if (!r || r->decision)
-		return;
-	for (size_t i = 0; i < n_frontends; i++)
-		announce_adopted(app, r, &frontends[i].addr);
-	r->told =
-	    r->n_routes ? SERVICE_STATE_ANNOUNCED : SERVICE_STATE_PROGRAMMED;
+	if (announce_some(app))
+		loop_defer(app->loop, announce_rest, app);
+	else
+		app->is_announcing = false;
 }
 
 void
 adopt_announce(struct app *app)
 {
-	nft_each_service(app->nft, announce_unplanned, app);
+	str_clear(&app->announced_to);
+	if (app->is_announcing)
+		return;
+	app->is_announcing = true;
+	loop_defer(app->loop, announce_rest, app);
 }
 
 static void
@@ -464,7 +486,8 @@ adopt_kernel(struct app *app)
 	problems_clear(app->problems, "kernel");
 	nft_each_service(app->nft, adopt_service, app);
 	save_unsaved(app);
-	adopt_announce(app);
+	while (announce_some(app))
+		;
 	dirty_holders(app);
 	reconcile_kick(app);
 }

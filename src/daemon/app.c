@@ -504,6 +504,7 @@ app_stop(struct app *app)
 		free(app->refused.v[i]);
 	vec_fini(&app->refused);
 	adopt_forget_unsaved(app);
+	str_fini(&app->announced_to);
 	decision_free(app->lent);
 	records_free(app->records);
 	problems_free(app->problems);

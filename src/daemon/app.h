@@ -13,6 +13,7 @@
 
 #include "base/addr.h"
 #include "base/err.h"
+#include "base/str.h"
 #include "base/vec.h"
 #include "conf/conf.h"
 #include "ctl/state.h"
@@ -89,6 +90,8 @@ struct app {
 	bool is_bgp_scheduled;
 	bool is_kube_synced; /* its first sync was seen */
 	bool are_pools_listed; /* those of the cluster */
+	bool is_announcing; /* what was adopted, in slices: */
+	struct str announced_to; /* the last record's key */
 	bool are_probes_settled;
 	bool is_kernel_adopted; /* before, nobody knows what it carries */
 	bool is_speaker_started;

@@ -319,6 +319,15 @@ ruleset_each_service(const struct ruleset *rs,
 	}
 }
 
+bool
+ruleset_has_address(const struct ruleset *rs, const struct addr *addr)
+{
+	const struct rs_address *address;
+
+	HASH_FIND(hh, rs->addresses, addr, sizeof(*addr), address);
+	return address && address->n_refs > 0;
+}
+
 void
 ruleset_each_address(const struct ruleset *rs,
     void (*fn)(void *arg, const struct addr *addr), void *arg)

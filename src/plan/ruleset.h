@@ -181,6 +181,8 @@ void ruleset_each_service(const struct ruleset *rs,
     void (*fn)(void *arg, const char *key, const struct frontend *frontends,
 	size_t n_frontends),
     void *arg);
+/* Some Service has it, in the kernel or wanted there. */
+bool ruleset_has_address(const struct ruleset *rs, const struct addr *addr);
 /* Every address in the kernel's sets. */
 void ruleset_each_address(const struct ruleset *rs,
     void (*fn)(void *arg, const struct addr *addr), void *arg);

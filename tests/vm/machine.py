@@ -102,6 +102,7 @@ class Machine:
         self.limit = limit
         self.deadline = time.monotonic() + limit
         self.status = None
+        self.rest = b""  # of a line that has not ended
         self.proc = subprocess.Popen(image.argv(), stdin=subprocess.DEVNULL,
                                      stdout=subprocess.PIPE)
 
@@ -121,7 +122,6 @@ class Machine:
         """What the command prints, until it ends or it is that late."""
         fd = self.proc.stdout.fileno()
         end = min(until or self.deadline, self.deadline)
-        rest = b""
         while True:
             left = max(end - time.monotonic(), 0)
             if not select.select([fd], [], [], left)[0]:
@@ -132,7 +132,7 @@ class Machine:
             data = os.read(fd, 1 << 16)
             if not data:
                 return
-            *whole, rest = (rest + data).split(b"\n")
+            *whole, self.rest = (self.rest + data).split(b"\n")
             for line in whole:
                 text = line.decode(errors="replace").rstrip("\r")
                 if text.startswith("@status "):

@@ -34,6 +34,18 @@ struct excuse {
 static VEC(struct excuse) excuses;
 static bool is_all_excused;
 static bool is_ledger_excused; /* the file was lost or could not be written */
+/* Until when nobody else gets it, whatever the wall clock says. */
+struct quarantine {
+	struct addr addr;
+	char *ns;
+	char *name;
+	mono_t until;
+};
+
+/* As exact as whole seconds of two clocks allow. */
+#define QUARANTINE_SLACK_US (3 * MONO_S)
+
+static VEC(struct quarantine) quarantines;
 static mono_t damaged_until;
 static bool was_damaged;
 static struct addr released; /* by eipctl */
@@ -107,6 +119,77 @@ check_find_lease(const struct lease_table *t, const struct lease *key)
 
 /* ---- operations on the ledger ---- */
 
+static struct quarantine *
+find_quarantine(const struct lease *l)
+{
+	struct quarantine *q;
+
+	VEC_FOREACH (q, &quarantines)
+		if (addr_eq(&q->addr, &l->address) &&
+		    strcmp(q->ns, l->ns) == 0 && strcmp(q->name, l->name) == 0)
+			return q;
+	return NULL;
+}
+
+static void
+note_quarantine(const struct lease *l)
+{
+	struct quarantine *q = find_quarantine(l);
+
+	if (!q) {
+		vec_push(&quarantines,
+		    (struct quarantine){ l->address, mem_strdup(l->ns),
+			mem_strdup(l->name), 0 });
+		q = &quarantines.v[quarantines.n - 1];
+	}
+	q->until = sim_now() + (l->quarantine_until - clock_wall()) * MONO_S;
+}
+
+static mono_t
+quarantine_until(const struct lease *l)
+{
+	const struct quarantine *q = find_quarantine(l);
+
+	return q ? q->until : 0;
+}
+
+static bool
+is_quarantined(const struct lease *l)
+{
+	return sim_now() + QUARANTINE_SLACK_US < quarantine_until(l);
+}
+
+void
+check_started(void)
+{
+	size_t n;
+	const struct lease **all = lease_table_list(database_leases(), &n);
+
+	for (size_t i = 0; i < n; i++)
+		if (!all[i]->is_held)
+			note_quarantine(all[i]);
+	free(all);
+}
+
+void
+check_quarantines(void)
+{
+	size_t n;
+	const struct lease **all = lease_table_list(database_leases(), &n);
+	char text[ADDR_TEXT_B];
+
+	for (size_t i = 0; i < n; i++) {
+		const struct lease *l = all[i];
+
+		if (!l->is_held && clock_wall() < l->quarantine_until &&
+		    quarantine_until(l) + QUARANTINE_SLACK_US < sim_now())
+			sim_violation("3: the quarantine of %s/%s on %s does "
+				      "not end",
+			    l->ns, l->name, addr_text(&l->address, text));
+	}
+	free(all);
+}
+
 static void
 check_held(const struct lease_op *op)
 {
@@ -119,8 +202,7 @@ check_held(const struct lease_op *op)
 	addr_text(&mine->address, text);
 	for (const struct lease *l = lease_of_address(disk, &mine->address); l;
 	     l = lease_next_of_address(l))
-		if (!l->is_held && !is_same(l, mine) &&
-		    op->at < l->quarantine_until)
+		if (!l->is_held && !is_same(l, mine) && is_quarantined(l))
 			sim_violation("3: %s is given to %s/%s in quarantine "
 				      "after %s/%s",
 			    text, mine->ns, mine->name, l->ns, l->name);
@@ -150,6 +232,8 @@ check_lease_op(const struct lease_op *op)
 			check_held(op);
 		return;
 	}
+	if (strcmp(op->event, "released") == 0)
+		note_quarantine(l);
 	if (!old)
 		return;
 	addr_text(&l->address, text);
@@ -158,8 +242,7 @@ check_lease_op(const struct lease_op *op)
 		sim_violation("2: the lease of %s/%s on %s ends: %s", l->ns,
 		    l->name, text, op->reason);
 	if (op->kind == LEASE_OP_DELETE && !old->is_held &&
-	    op->at < old->quarantine_until &&
-	    !addr_eq(&released, &l->address) &&
+	    is_quarantined(old) && !addr_eq(&released, &l->address) &&
 	    strcmp(op->event, "returned") != 0)
 		sim_violation("3: the quarantine of %s/%s on %s ends: %s",
 		    l->ns, l->name, text, op->reason);

@@ -333,7 +333,8 @@ promise(void)
 
 		snprintf(key, sizeof(key), "%s/%s/%s", all[i]->cluster,
 		    all[i]->ns, all[i]->name);
-		if (all[i]->is_held &&
+		/* One that was adopted may turn out to be of another pool. */
+		if (all[i]->is_held && *all[i]->pool &&
 		    check_has_frontend(&all[i]->address, key))
 			lease_table_apply(promised,
 			    &(struct lease_op){ .kind = LEASE_OP_PUT,
@@ -362,6 +363,7 @@ check_settled(void)
 		check_ledger(&in);
 	}
 	check_frontends();
+	check_quarantines();
 	kernel_each_route(on_local_route, NULL);
 	check_promises();
 	promise();

@@ -18,9 +18,9 @@
 #include "daemon/app.h"
 #include "sys/notify.h"
 
-/* The slowest that anything may be to come right: a status that someone else
- * keeps changing is corrected once a minute, and a router keeps routes for two. */
-#define SETTLE_US (480 * MONO_S)
+/* The slowest that anything may be to come right: the quarantine after a pool
+ * that is gone. */
+#define SETTLE_US (660 * MONO_S)
 #define IDLE_US (80 * MONO_S)
 #define RESTART_MAX_US (20 * MONO_S)
 
@@ -103,6 +103,7 @@ start(void *arg)
 	(void)arg;
 	if (sim_app)
 		return;
+	check_started();
 	sim_app = mem_new(struct app);
 	conf_defaults(&sim_app->conf);
 	sim_app->conf.kubeconfig = kubeconfig_path;

@@ -251,6 +251,9 @@ const struct lease *check_find_lease(const struct lease_table *table,
 bool check_is_programmed(const struct addr *addr);
 bool check_has_frontend(const struct addr *addr, const char *service);
 void check_frontends(void); /* against the ledger */
+/* Nobody can tell what the clock did while eipd was down. */
+void check_started(void);
+void check_quarantines(void); /* none is longer than it was to be */
 void check_forgive(void); /* check_justify() and the like are used up */
 /* `eipctl release` is about this address; NULL: no more. */
 void check_released(const struct addr *addr);

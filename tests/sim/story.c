@@ -222,6 +222,17 @@ do_stop(const struct event *ev)
 	sim_restart();
 }
 
+static void
+do_clock(const struct event *ev)
+{
+	static const int steps_s[] = { 5, 90, 3600, 86400 };
+	int by_s = steps_s[ev->arg[0] % ARRAY_LEN(steps_s)];
+
+	by_s = ev->arg[1] % 2 ? by_s : -by_s;
+	sim_tell("the clock is set by %+d s", by_s);
+	sim_step_wall(by_s);
+}
+
 static struct addr
 address_of(uint32_t n)
 {
@@ -321,6 +332,7 @@ static const struct {
 	{ "kernel", 6, do_kernel },
 	{ "crash", 7, do_crash },
 	{ "stop", 2, do_stop },
+	{ "clock", 3, do_clock },
 	{ "verb", 4, do_verb },
 	{ "withdraw", 1, do_withdraw },
 	{ "rest", 6, do_rest },

@@ -51,6 +51,42 @@ check_shown(const struct service *s, const struct decision *d)
 	}
 }
 
+/* Of a family that the Service lists, and what it asks for if it asks for one
+ * of that family. */
+static void
+check_asked(const struct service *s, const struct decision *d)
+{
+	json_t *o = api_get(OBJECT_SERVICE, s->o.ns, s->o.name);
+	json_t *spec = json_object_get(o, "spec");
+	const char *list = json_string_value(
+	    json_object_get(json_object_get(json_object_get(o, "metadata"),
+				"annotations"),
+		"eipd.io/addresses"));
+
+	if (!list)
+		list =
+		    json_string_value(json_object_get(spec, "loadBalancerIP"));
+	for (size_t i = 0; i < d->n_addrs; i++) {
+		bool is_v6 = d->addrs[i].addr.family == FAMILY_IPV6;
+		bool is_listed = false;
+		char text[ADDR_TEXT_B];
+		json_t *family;
+		size_t at;
+
+		addr_text(&d->addrs[i].addr, text);
+		json_array_foreach(json_object_get(spec, "ipFamilies"), at,
+		    family) is_listed |= strcmp(json_string_value(family),
+					     is_v6 ? "IPv6" : "IPv4") == 0;
+		if (!is_listed)
+			sim_violation("5: %s/%s has %s, of no family of its",
+			    s->o.ns, s->o.name, text);
+		if (list && strchr(list, is_v6 ? ':' : '.') &&
+		    !strstr(list, text))
+			sim_violation("5: %s/%s has %s, asked for is %s",
+			    s->o.ns, s->o.name, text, list);
+	}
+}
+
 static void
 check_routes(const struct decision *d)
 {
@@ -220,6 +256,7 @@ check_service(const struct nft *nft, struct plan_input *in,
 	check_record(s, d);
 	if (d->is_ours && !sim_has_failed() && !has_conflict(s)) {
 		check_shown(s, d);
+		check_asked(s, d);
 		check_routes(d);
 		check_kernel(nft, s, d);
 	}

@@ -51,7 +51,18 @@ static const struct {
 
 static const char *const wanted_addrs[] = { "192.0.2.1", "192.0.2.2",
 	"192.0.2.5", "198.51.100.1", "203.0.113.1", "2001:db8::2",
-	"100.64.0.1" };
+	"2001:db8::3, 192.0.2.2", "100.64.0.1" };
+
+/* In order of preference. */
+static const struct {
+	const char *v[2];
+	const char *policy;
+} families[] = {
+	{ { "IPv4" }, "SingleStack" },
+	{ { "IPv6" }, "SingleStack" },
+	{ { "IPv4", "IPv6" }, "PreferDualStack" },
+	{ { "IPv6", "IPv4" }, "RequireDualStack" },
+};
 
 static const struct {
 	const char *text;
@@ -137,33 +148,41 @@ do_service(const struct event *ev)
 	    (a >> 12) % 6 == 0 ? pools[(b >> 4) % POOLS].name : NULL;
 	const char *share = (a >> 16) % 4 == 0 ? "k" : NULL;
 	bool is_local = (a >> 20) % 5 == 0;
-	bool is_dual = (a >> 24) % 4 == 0;
+	uint32_t family = (a >> 24) % (2 * ARRAY_LEN(families));
+	bool is_field = (a >> 28) % 4 == 0;
 	json_t *notes = json_object();
-	json_t *families = json_array();
+	json_t *list = json_array();
+	json_t *body;
 
-	if (addr)
+	if (family >= ARRAY_LEN(families))
+		family = 0;
+	if (addr && !is_field)
 		json_object_set_new(notes, "eipd.io/addresses",
 		    json_string(addr));
 	if (pool)
 		json_object_set_new(notes, "eipd.io/pool", json_string(pool));
 	if (share)
 		json_object_set_new(notes, "eipd.io/share", json_string(share));
-	json_array_append_new(families, json_string("IPv4"));
-	if (is_dual)
-		json_array_append_new(families, json_string("IPv6"));
-	sim_tell("Service %s/%s %s: ports %s%s%s%s%s%s%s%s%s", p.ns, p.name,
+	for (size_t i = 0; i < 2 && families[family].v[i]; i++)
+		json_array_append_new(list, json_string(families[family].v[i]));
+	sim_tell("Service %s/%s %s: ports %s%s%s%s%s%s%s%s, %s %s", p.ns,
+	    p.name,
 	    api_get(OBJECT_SERVICE, p.ns, p.name) ? "becomes" : "is made",
 	    port_sets[set].text, addr ? ", asks for " : "", addr ? addr : "",
 	    pool ? ", pool " : "", pool ? pool : "",
 	    share ? ", shares as " : "", share ? share : "",
-	    is_local ? ", policy Local" : "", is_dual ? ", both families" : "");
-	put_service(&p,
-	    json_pack("{s:{s:o},s:{s:s,s:s,s:s,s:o,s:o,s:s,s:s}}", "metadata",
-		"annotations", notes, "spec", "type", "LoadBalancer",
-		"loadBalancerClass", "eipd.io/eipd", "clusterIP", "10.96.0.1",
-		"ports", ports_json(set, ev->arg[0]), "ipFamilies", families,
-		"ipFamilyPolicy", is_dual ? "PreferDualStack" : "SingleStack",
-		"externalTrafficPolicy", is_local ? "Local" : "Cluster"));
+	    is_local ? ", policy Local" : "", families[family].policy,
+	    families[family].v[0]);
+	body = json_pack("{s:{s:o},s:{s:s,s:s,s:s,s:o,s:o,s:s,s:s}}",
+	    "metadata", "annotations", notes, "spec", "type", "LoadBalancer",
+	    "loadBalancerClass", "eipd.io/eipd", "clusterIP", "10.96.0.1",
+	    "ports", ports_json(set, ev->arg[0]), "ipFamilies", list,
+	    "ipFamilyPolicy", families[family].policy, "externalTrafficPolicy",
+	    is_local ? "Local" : "Cluster");
+	if (addr && is_field)
+		json_object_set_new(json_object_get(body, "spec"),
+		    "loadBalancerIP", json_string(addr));
+	put_service(&p, body);
 }
 
 void
@@ -265,6 +284,7 @@ do_node(const struct event *ev)
 	bool is_excluded = (ev->arg[1] >> 4) % 6 == 0;
 	struct addr addr = node_addr(ev->arg[0]);
 	char text[ADDR_TEXT_B];
+	char text6[ADDR_TEXT_B];
 	char name[8];
 	json_t *labels = json_object();
 
@@ -281,12 +301,14 @@ do_node(const struct event *ev)
 		    json_string(""));
 	sim_tell("node %s is %s%s", name, is_ready ? "ready" : "not ready",
 	    is_excluded ? ", excluded" : "");
+	snprintf(text6, sizeof(text6), "fd02::%u", ev->arg[0] % NODES + 1);
 	api_put(OBJECT_NODE, "", name,
-	    json_pack("{s:{s:o},s:{},s:{s:[{s:s,s:s}],s:[{s:s,s:s}]}}",
+	    json_pack("{s:{s:o},s:{},s:{s:[{s:s,s:s},{s:s,s:s}],"
+		      "s:[{s:s,s:s}]}}",
 		"metadata", "labels", labels, "spec", "status", "addresses",
-		"type", "InternalIP", "address", addr_text(&addr, text),
-		"conditions", "type", "Ready", "status",
-		is_ready ? "True" : "False"));
+		"type", "InternalIP", "address", addr_text(&addr, text), "type",
+		"InternalIP", "address", text6, "conditions", "type", "Ready",
+		"status", is_ready ? "True" : "False"));
 }
 
 void

@@ -54,6 +54,7 @@ struct kube_cr_status {
 	struct loop_timer *timer;
 	VEC(struct entry *) entries; /* sorted by kind, name */
 	VEC(struct entry *) dead;
+	const struct entry *troubled; /* one that has a problem; NULL: none */
 	unsigned int in_flight;
 };
 
@@ -135,10 +136,34 @@ entry_get(struct kube_cr_status *w, const struct object *o)
 }
 
 static void
+set_problem(struct entry *e, const char *text)
+{
+	struct kube_cr_status *w = e->writer;
+
+	if (str_eq(e->problem, text))
+		return;
+	free(e->problem);
+	e->problem = mem_strdup(text);
+	if (text) {
+		log_warn("status %s %s: %s", object_kind_name(e->kind), e->name,
+		    text);
+		w->troubled = e;
+	}
+	if (text || w->troubled != e)
+		return;
+	w->troubled = NULL;
+	for (size_t i = 0; i < w->entries.n && !w->troubled; i++) {
+		if (w->entries.v[i]->problem)
+			w->troubled = w->entries.v[i];
+	}
+}
+
+static void
 entry_drop(struct kube_cr_status *w, size_t at)
 {
 	struct entry *e = w->entries.v[at];
 
+	set_problem(e, NULL);
 	vec_remove(&w->entries, at);
 	if (!e->is_busy) {
 		entry_free(e);
@@ -214,18 +239,6 @@ difference(json_t *known, json_t *want, unsigned int owned_depth)
 /* -- one object's turn ---------------------------------------------------- */
 
 static void schedule(struct kube_cr_status *w);
-
-static void
-set_problem(struct entry *e, const char *text)
-{
-	if (str_eq(e->problem, text))
-		return;
-	free(e->problem);
-	e->problem = mem_strdup(text);
-	if (text)
-		log_warn("status %s %s: %s", object_kind_name(e->kind), e->name,
-		    text);
-}
 
 static void
 on_written(struct entry *e)
@@ -472,11 +485,22 @@ kube_cr_status_end(struct kube_cr_status *w)
 const char *
 kube_cr_status_problem(const struct kube_cr_status *w)
 {
+	return w->troubled ? w->troubled->problem : "";
+}
+
+void
+kube_cr_status_retry(struct kube_cr_status *w)
+{
 	for (size_t i = 0; i < w->entries.n; i++) {
-		if (w->entries.v[i]->problem)
-			return w->entries.v[i]->problem;
+		struct entry *e = w->entries.v[i];
+
+		if (!e->problem && !e->backoff_us)
+			continue;
+		e->due = 0;
+		e->backoff_us = 0;
+		e->is_stuck = false;
 	}
-	return "";
+	schedule(w);
 }
 
 struct kube_cr_status *

@@ -34,6 +34,9 @@ void kube_cr_status_end(struct kube_cr_status *writer);
 void kube_cr_status_want(struct kube_cr_status *writer,
     const struct object *object, const char *status);
 
+/* Whoever waits after a failure waits no longer. */
+void kube_cr_status_retry(struct kube_cr_status *writer);
+
 /* Why a status could not be written; "" if all could. */
 const char *kube_cr_status_problem(const struct kube_cr_status *writer);
 

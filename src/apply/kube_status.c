@@ -79,6 +79,8 @@ struct kube_status_writer {
 	mono_t paused_until; /* the server cannot be reached */
 	int64_t pause_us;
 	bool no_ip_mode; /* the server is too old for it */
+	size_t n_problems; /* entries that have one */
+	char *away; /* why the last write got no answer; NULL: it did */
 	char logged[200]; /* the last failure that was logged */
 };
 
@@ -184,6 +186,7 @@ set_problem(struct entry *e, const char *text)
 {
 	if (str_eq(e->problem, text))
 		return;
+	e->writer->n_problems += (text != NULL) - (e->problem != NULL);
 	free(e->problem);
 	e->problem = mem_strdup(text);
 }
@@ -274,8 +277,16 @@ wait_until(struct entry *e, mono_t due)
 }
 
 static void
-pause_writing(struct kube_status_writer *w, mono_t now)
+set_away(struct kube_status_writer *w, const char *why)
 {
+	free(w->away);
+	w->away = mem_strdup(why);
+}
+
+static void
+pause_writing(struct kube_status_writer *w, const char *why, mono_t now)
+{
+	set_away(w, why);
 	if (now < w->paused_until)
 		return;
 	w->pause_us =
@@ -294,6 +305,7 @@ on_success(struct entry *e, const struct kube_reply *reply, mono_t now)
 	}
 	e->backoff_us = 0;
 	w->pause_us = 0;
+	set_away(w, NULL);
 	w->logged[0] = '\0';
 	e->echo_until = now + ECHO_US;
 	set_problem(e, NULL);
@@ -319,7 +331,7 @@ on_failure(struct entry *e, const struct kube_reply *reply, mono_t now)
 	switch (result) {
 	case KUBE_PATCH_NO_ANSWER:
 		/* Everybody's problem: the order of the queue stays. */
-		pause_writing(e->writer, now);
+		pause_writing(e->writer, reply->err->text, now);
 		set_problem(e, reply->err->text);
 		wait_until(e, e->writer->paused_until);
 		return;
@@ -560,6 +572,7 @@ kube_status_forget(struct kube_status_writer *w, const char *ns,
 	if (!e)
 		return;
 	unqueue(e);
+	set_problem(e, NULL);
 	vec_remove(&w->entries, at);
 	if (!e->is_writing) {
 		entry_free(e);
@@ -599,9 +612,15 @@ const char *
 kube_status_problem(const struct kube_status_writer *w, const char *ns,
     const char *name)
 {
-	const struct entry *e = entry_find(w, ns, name);
+	const struct entry *e;
 
-	return e && e->problem ? e->problem : "";
+	/* Asked for each of ten thousand, and nearly always there is none. */
+	if (!w->n_problems && !w->away)
+		return "";
+	e = entry_find(w, ns, name);
+	if (!e)
+		return "";
+	return e->problem ? e->problem : e->is_queued && w->away ? w->away : "";
 }
 
 void
@@ -645,5 +664,6 @@ kube_status_free(struct kube_status_writer *w)
 	vec_fini(&w->dead);
 	kube_events_free(w->events);
 	loop_timer_free(w->timer);
+	free(w->away);
 	free(w);
 }

@@ -38,7 +38,8 @@ void kube_status_retry(struct kube_status_writer *writer);
 /* The last write is confirmed and equals what is wanted. */
 bool kube_status_is_written(const struct kube_status_writer *writer,
     const char *ns, const char *name);
-/* Why the last write failed; "" if it did not. */
+/* Why the last write failed, or has to wait for a server that does not answer;
+ * "" if neither. */
 const char *kube_status_problem(const struct kube_status_writer *writer,
     const char *ns, const char *name);
 

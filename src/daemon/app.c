@@ -173,6 +173,14 @@ on_peer(void *arg, const struct peer_status *peer)
 	app->is_cr_status_dirty = true;
 }
 
+/* What could not be written may be by now. */
+static void
+retry_writes(struct app *app)
+{
+	kube_status_retry(app->writer);
+	kube_cr_status_retry(app->cr_writer);
+}
+
 static void
 on_kube_change(void *arg)
 {
@@ -184,6 +192,9 @@ on_kube_change(void *arg)
 	    *status.message	      ? status.message
 		: status.is_connected ? "connected"
 				      : "not connected");
+	if (status.is_connected && !app->is_kube_connected)
+		retry_writes(app);
+	app->is_kube_connected = status.is_connected;
 	if (!status.is_synced || app->is_kube_synced)
 		return;
 	app->is_kube_synced = true;
@@ -413,6 +424,7 @@ start_cluster(struct app *app)
 	struct kube_conf c = kube_conf(app);
 
 	app->is_kube_synced = false;
+	app->is_kube_connected = false;
 	if (!app->conf.kubeconfig)
 		return;
 	app->kube = kube_new(app->loop, &c, &app->sink, on_kube_change, app);
@@ -599,7 +611,7 @@ app_reload(struct app *app, struct err *err)
 		start_cluster(app);
 	} else if (app->kube) {
 		kube_reload(app->kube);
-		kube_status_retry(app->writer);
+		retry_writes(app);
 	}
 	if (strcmp(old.objects, conf.objects) != 0) {
 		files_free(app->files);

@@ -89,6 +89,7 @@ struct app {
 	bool is_remember_scheduled;
 	bool is_bgp_scheduled;
 	bool is_kube_synced; /* its first sync was seen */
+	bool is_kube_connected; /* as last told */
 	bool are_pools_listed; /* those of the cluster */
 	bool is_announcing; /* what was adopted, in slices: */
 	struct str announced_to; /* the last record's key */

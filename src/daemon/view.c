@@ -90,12 +90,26 @@ has_peer(const struct app *app)
 	return app_count_peers(app, &n) > 0;
 }
 
+/* In force, but its users cannot know: the API server was not told. */
+static bool
+is_untold(const struct app *app, const struct record *r)
+{
+	enum service_state state = reconcile_state(app, r);
+
+	return (state == SERVICE_STATE_PROGRAMMED ||
+		   state == SERVICE_STATE_ANNOUNCED) &&
+	    app->writer && strcmp(r->cluster, CLUSTER_STATIC) != 0 &&
+	    *kube_status_problem(app->writer, r->ns, r->name);
+}
+
 /* `is_heard`: a router is there to hear what is announced. */
 static enum service_state
 shown_state(const struct app *app, const struct record *r, bool is_heard)
 {
 	enum service_state state = reconcile_state(app, r);
 
+	if (is_untold(app, r))
+		return SERVICE_STATE_PENDING;
 	return state == SERVICE_STATE_ANNOUNCED && !is_heard
 	    ? SERVICE_STATE_PROGRAMMED
 	    : state;
@@ -142,6 +156,10 @@ fill_service(const struct app *app, const struct record *r, bool is_heard,
 	    !*out->message)
 		out->message = "no BGP peer is established";
 	fill_status_write(app, r, out);
+	if (is_untold(app, r)) {
+		out->reason = "ApiServer";
+		out->message = out->status_problem;
+	}
 }
 
 /* Not planned yet and not in the kernel: nothing to show.  After a restart

@@ -383,15 +383,18 @@ def test_large_event(net, eipd, server, web, size_b, words):
 # Status writes
 
 
-@pytest.mark.parametrize("fault, words", [
-    (busy, "429"), (login_page, ""), (hang_up, "10.92.0.20:7443")],
+@pytest.mark.parametrize("fault, state, words", [
+    (busy, "pending", "429"), (login_page, "announced", ""),
+    (hang_up, "pending", "10.92.0.20:7443")],
     ids=["429", "html", "hang-up"])
-def test_status_write(net, eipd, server, web, fault, words):
+def test_status_write(net, eipd, server, web, fault, state, words):
     """Served meanwhile, and the status follows."""
     at = len(server.log)
     server.fault("patch", "services", fault)
     net.kube.apply(service("next"))
-    address, = eipd.wait_state("default", "next", "announced")["addresses"]
+    next_ = eipd.wait_state("default", "next", state)
+    assert next_["reason"] == ("ApiServer" if state == "pending" else "")
+    address, = next_["addresses"]
     server.wait_given("patch", "services", 2)
     assert net.get(address, 80)
     assert route(net, address)
@@ -401,7 +404,18 @@ def test_status_write(net, eipd, server, web, fault, words):
     server.clear()
     assert wait_for("status", lambda: ingress(net, "next"),
                     RECOVERY_S) == [address]
+    assert eipd.wait_state("default", "next", "announced")
     assert ingress(net, "web") == [web]
+
+
+def test_writes_after_an_outage(net, eipd, server, web):
+    """Who waits longer and longer waits no longer once the watches are back."""
+    server.fault("patch", "services", hang_up)
+    net.kube.apply(service("next"))
+    server.wait_given("patch", "services", 5)
+    server.clear()
+    server.cut()
+    assert wait_for("status", lambda: ingress(net, "next"), 3)
 
 
 # Credentials and rights
@@ -473,7 +487,9 @@ def test_right_to_write_lost_and_regained(net, eipd, server, web, role):
     at = len(server.log)
     role("patch", "services/status", "remove")
     net.kube.apply(service("next"))
-    address, = eipd.wait_state("default", "next", "announced")["addresses"]
+    next_ = eipd.wait_state("default", "next", "pending")
+    assert next_["reason"] == "ApiServer"
+    address, = next_["addresses"]
     wait_for("told", lambda: "cannot patch services/status" in
              eipd.ctl("explain", "default/next")[1])
     assert len(server.seen("patch", "services", at)) < 3

@@ -225,6 +225,38 @@ test_failures(void **state)
 	}
 }
 
+/* All that wait for a server that is away say so, not only those that it
+ * did not answer. */
+static void
+test_server_away(void **state)
+{
+	char name[16];
+
+	(void)state;
+	for (int i = 0; i < 40; i++) {
+		snprintf(name, sizeof(name), "web%d", i);
+		want_of(name, "", "1.2.3.4 v");
+	}
+	assert_string_equal(kube_status_problem(fx->writer, "ns", "web0"), "");
+	while (kube_fake_waiting())
+		kube_fake_answer(0, "");
+	for (int i = 0; i < 40; i++) {
+		snprintf(name, sizeof(name), "web%d", i);
+		assert_string_equal(kube_status_problem(fx->writer, "ns", name),
+		    "refused");
+	}
+	assert_string_equal(kube_status_problem(fx->writer, "ns", "no"), "");
+	kube_status_retry(fx->writer);
+	while (kube_fake_waiting())
+		kube_fake_answer(200, "{}");
+	for (int i = 0; i < 40; i++) {
+		snprintf(name, sizeof(name), "web%d", i);
+		assert_string_equal(kube_status_problem(fx->writer, "ns", name),
+		    "");
+	}
+	assert_int_equal(fx->written, 40);
+}
+
 /* Three corrections at once, then one a minute and an Event. */
 static void
 test_foreign(void **state)
@@ -335,6 +367,7 @@ main(void)
 		TEST(test_overtaken),
 		TEST(test_forget),
 		TEST(test_failures),
+		TEST(test_server_away),
 		TEST(test_foreign),
 		TEST(test_no_ip_mode),
 		TEST(test_event_series),

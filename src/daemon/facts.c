@@ -52,13 +52,23 @@ facts_refresh_probes(struct app *app)
 		refresh_probe(app, (const struct node *)o);
 }
 
-/* Any Service may use any node.  Until a cluster is ready nothing of it leaves
- * the list of dirty ones: 5,000 nodes need not put 10,000 Services there. */
+/* Until a cluster is ready nothing of it leaves the list of dirty ones: 5,000
+ * nodes need not put 10,000 Services there. */
 static void
-dirty_users_of_nodes(struct app *app, const char *cluster)
+dirty_users_of_node(struct app *app, const char *cluster, const char *node)
 {
-	if (reconcile_is_cluster_ready(app, cluster))
-		reconcile_dirty_cluster(app, cluster);
+	mono_t now = loop_now(app->loop);
+	struct record **r;
+
+	if (!reconcile_is_cluster_ready(app, cluster))
+		return;
+	VEC_FOREACH (r, &app->records->all) {
+		if (strcmp((*r)->cluster, cluster) == 0 &&
+		    (!(*r)->decision ||
+			backends_may_use((*r)->decision, (*r)->ns, (*r)->name,
+			    node)))
+			record_mark_dirty(app->records, *r, now);
+	}
 }
 
 /* What the change of one object makes worth another look. */
@@ -74,7 +84,7 @@ mark_dirty(struct app *app, const struct object *o)
 		    ((const struct slice *)o)->service);
 		return;
 	case OBJECT_NODE:
-		dirty_users_of_nodes(app, o->cluster);
+		dirty_users_of_node(app, o->cluster, o->name);
 		return;
 	case OBJECT_NAMESPACE:
 		reconcile_wake_waiting(app);
@@ -390,6 +400,6 @@ facts_on_probe(void *arg, const char *cluster, const char *node,
 	log_notice("probe %s: %s%s%s", node, probe_state_name(state),
 	    *status.error ? " error=" : "", status.error);
 	world_set_probe(app->world, cluster, node, state);
-	dirty_users_of_nodes(app, cluster);
+	dirty_users_of_node(app, cluster, node);
 	reconcile_kick(app);
 }

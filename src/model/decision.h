@@ -88,6 +88,7 @@ struct decision {
 	const struct frontend *frontends;
 	size_t n_frontends;
 	bool is_degraded; /* fail open is in force */
+	uint64_t node_floor; /* see backends_may_use() */
 	bool has_backends; /* at least one usable one */
 	bool is_announced; /* wants routes: not passive, not withdrawn */
 };

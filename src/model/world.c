@@ -117,19 +117,59 @@ is_hidden(const struct world *world, const struct object *o)
 	    find(world, o->kind, CLUSTER_STATIC, "", o->name) != NULL;
 }
 
+/* Where it is among those in force, or would have to be. */
+static size_t
+pool_place(const struct world *world, const struct pool *pool)
+{
+	size_t low = 0;
+	size_t high = world->pools.n;
+
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+
+		if (pool_order(&world->pools.v[mid], &pool) < 0)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low;
+}
+
 static void
-index_pools(struct world *world)
+pool_show(struct world *world, const struct object *o)
+{
+	const struct pool *pool = (const struct pool *)o;
+
+	if (!is_hidden(world, o))
+		vec_insert(&world->pools, pool_place(world, pool), pool);
+}
+
+static void
+pool_hide(struct world *world, const struct object *o)
+{
+	const struct pool *pool = (const struct pool *)o;
+	size_t at = pool_place(world, pool);
+
+	if (at < world->pools.n && world->pools.v[at] == pool)
+		vec_remove(&world->pools, at);
+}
+
+/* Those of the clusters come and go with the file's of that name. */
+static void
+pools_beside(struct world *world, const struct object *o,
+    void (*fn)(struct world *world, const struct object *o))
 {
 	struct entry *e;
 	struct entry *tmp;
 
-	vec_clear(&world->pools);
+	if (strcmp(o->cluster, CLUSTER_STATIC) != 0)
+		return;
 	HASH_ITER(hh, world->objects[OBJECT_EIP], e, tmp)
 	{
-		if (!is_hidden(world, e->object))
-			vec_push(&world->pools, (const struct pool *)e->object);
+		if (e->object && e->object != o &&
+		    strcmp(e->object->name, o->name) == 0)
+			fn(world, e->object);
 	}
-	vec_sort(&world->pools, pool_order);
 }
 
 static void
@@ -201,14 +241,6 @@ same(const struct object *a, const struct object *b)
 	return false;
 }
 
-static void
-changed(struct world *world, enum object_kind kind)
-{
-	world->generation[kind]++;
-	if (kind == OBJECT_EIP)
-		index_pools(world);
-}
-
 static struct entry *
 entry_add(struct world *world, const struct object *object)
 {
@@ -221,6 +253,15 @@ entry_add(struct world *world, const struct object *object)
 	HASH_ADD_KEYPTR(hh, world->objects[object->kind], e->key, strlen(key),
 	    e);
 	return e;
+}
+
+static void
+unindex(struct world *world, const struct object *o)
+{
+	if (o->kind == OBJECT_SLICE)
+		slice_index_remove(world, (const struct slice *)o);
+	if (o->kind == OBJECT_EIP)
+		pool_hide(world, o);
 }
 
 bool
@@ -237,13 +278,17 @@ world_put(struct world *world, struct object *object)
 		object_free(object);
 		return false;
 	}
-	if (e->object && kind == OBJECT_SLICE)
-		slice_index_remove(world, (const struct slice *)e->object);
+	if (e->object)
+		unindex(world, e->object);
 	object_free(e->object);
 	e->object = object;
 	if (kind == OBJECT_SLICE)
 		slice_index_add(world, (const struct slice *)object);
-	changed(world, kind);
+	if (kind == OBJECT_EIP) {
+		pools_beside(world, object, pool_hide);
+		pool_show(world, object);
+	}
+	world->generation[kind]++;
 	return true;
 }
 
@@ -252,12 +297,13 @@ entry_remove(struct world *world, struct entry *e)
 {
 	enum object_kind kind = e->object->kind;
 
-	if (kind == OBJECT_SLICE)
-		slice_index_remove(world, (const struct slice *)e->object);
+	unindex(world, e->object);
 	HASH_DEL(world->objects[kind], e);
+	if (kind == OBJECT_EIP)
+		pools_beside(world, e->object, pool_show);
 	object_free(e->object);
 	free(e);
-	changed(world, kind);
+	world->generation[kind]++;
 }
 
 bool

@@ -34,6 +34,7 @@ struct chosen {
 	struct backend *v;
 	size_t n;
 	size_t n_usable;
+	uint64_t floor; /* of the nodes' weights, 0: any other counts too */
 	bool is_degraded;
 };
 
@@ -169,10 +170,12 @@ mix(uint64_t a, uint64_t b)
 
 /* The `max` nodes with the highest rendezvous weight, so that one node more
  * or less changes one of them at most.  Not usable ones are left out unless
- * all are (fail open).  Indexes in order of weight. */
+ * all are (fail open).  Indexes in order of weight; `*floor` is what another
+ * node needs to be one of them. */
 static size_t
 pick_subset(const struct candidate_node *v, size_t n, bool only_usable,
-    uint64_t seed, size_t max, size_t out[BACKENDS_PER_FRONTEND_MAX])
+    uint64_t seed, size_t max, size_t out[BACKENDS_PER_FRONTEND_MAX],
+    uint64_t *floor)
 {
 	uint64_t score[BACKENDS_PER_FRONTEND_MAX];
 	size_t k = 0;
@@ -195,6 +198,7 @@ pick_subset(const struct candidate_node *v, size_t n, bool only_usable,
 		score[at] = s;
 		out[at] = i;
 	}
+	*floor = k == max ? score[k - 1] : 0;
 	return k;
 }
 
@@ -223,6 +227,7 @@ static void
 choose_nodes(const struct candidate_node *v, size_t n, uint64_t seed,
     size_t max, struct arena *arena, struct chosen *out)
 {
+	uint64_t floor = 0;
 	size_t picked[BACKENDS_PER_FRONTEND_MAX];
 	size_t n_usable = 0;
 	bool is_subset = n > max;
@@ -231,9 +236,10 @@ choose_nodes(const struct candidate_node *v, size_t n, uint64_t seed,
 	for (size_t i = 0; i < n; i++)
 		n_usable += v[i].is_usable;
 	if (is_subset) {
-		k = pick_subset(v, n, n_usable > 0, seed, max, picked);
+		k = pick_subset(v, n, n_usable > 0, seed, max, picked, &floor);
 		qsort(picked, k, sizeof(picked[0]), index_order);
 	}
+	out->floor = floor;
 	out->is_degraded = n > 0 && n_usable == 0;
 	out->v = arena_array(arena, struct backend, k);
 	out->n = k;
@@ -370,9 +376,17 @@ copy_with_port(const struct chosen *nodes, uint16_t port, struct decision *d)
 }
 
 static uint64_t
-service_seed(const struct service *s)
+service_seed(const char *ns, const char *name)
 {
-	return mix(str_hash(s->o.ns), str_hash(s->o.name));
+	return mix(str_hash(ns), str_hash(name));
+}
+
+bool
+backends_may_use(const struct decision *d, const char *ns, const char *name,
+    const char *node)
+{
+	return d->is_degraded ||
+	    mix(str_hash(node), service_seed(ns, name)) >= d->node_floor;
 }
 
 void
@@ -386,14 +400,16 @@ backends_choose(const struct plan_input *in, struct node_cache *nodes,
 
 	decision->frontends = f;
 	decision->n_frontends = n;
+	decision->node_floor = UINT64_MAX;
 	for (size_t i = 0; i < decision->n_addrs; i++) {
 		const struct addr *addr = &decision->addrs[i].addr;
-		uint64_t seed = service_seed(service);
+		uint64_t seed = service_seed(service->o.ns, service->o.name);
 		struct chosen base = { 0 };
 
 		if (!by_endpoint && service->is_local) {
 			choose_local(in, service, addr->family, seed, decision,
 			    &base);
+			decision->node_floor = 0;
 		} else if (!by_endpoint) {
 			const struct node_set *set = node_set_get(in, nodes,
 			    service->o.cluster, addr->family);
@@ -401,6 +417,8 @@ backends_choose(const struct plan_input *in, struct node_cache *nodes,
 			choose_nodes(set->nodes.v, set->nodes.n, seed,
 			    BACKENDS_CLUSTER_MAX, &decision->backends_arena,
 			    &base);
+			decision->node_floor =
+			    MIN(decision->node_floor, base.floor);
 		}
 		for (size_t j = 0; j < service->n_ports; j++, f++) {
 			const struct service_port *p = &service->ports[j];

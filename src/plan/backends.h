@@ -32,4 +32,8 @@ void backends_choose(const struct plan_input *in, struct node_cache *nodes,
  * then). */
 const char *backends_node_exclusion(const struct node *node);
 
+/* False: no change of that node can change the backends that were chosen. */
+bool backends_may_use(const struct decision *decision, const char *ns,
+    const char *name, const char *node);
+
 #endif

@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "fixture.h"
+#include "plan/backends.h"
 
 #define POOL_HEAD "---\napiVersion: network.kubesphere.io/v1alpha2\nkind: Eip\n"
 #define POOL(name, meta, spec)                                                 \
@@ -549,6 +550,119 @@ test_subset_is_stable(void **state)
 	fixture_fini(&fx);
 }
 
+static void
+set_node(struct fixture *fx, int i, bool is_ready)
+{
+	char yaml[400];
+
+	snprintf(yaml, sizeof(yaml),
+	    "apiVersion: v1\nkind: Node\nmetadata: {name: n%d}\n"
+	    "status: {addresses: [{type: InternalIP, address: 10.0.0.%d}], "
+	    "conditions: [{type: Ready, status: \"%s\"}]}\n",
+	    i, i + 1, is_ready ? "True" : "False");
+	fixture_apply(fx, "k", yaml);
+}
+
+/* Whatever happens to a node: a Service that it is not said to matter to has
+ * the backends that it had. */
+static void
+test_nodes_that_matter(void **state)
+{
+	enum {
+		NODES = 80,
+		STEPS = 600
+	};
+	unsigned int n_spared = 0;
+	unsigned int random = 1;
+	struct fixture fx;
+
+	(void)state;
+	fixture_init(&fx);
+	fixture_apply(&fx, "k",
+	    POOL("p", DEFAULT_POOL, "address: 192.0.2.1") WEB("a"));
+	fixture_pass(&fx);
+	for (int step = 0; step < STEPS; step++) {
+		struct plan_input in = fixture_input(&fx);
+		struct decision *d = plan_service(&in,
+		    (const struct service *)world_get(fx.world, OBJECT_SERVICE,
+			"k", "default", "a"));
+		char *before = fixture_show_backends(&fx, "default", "a");
+		char node[20];
+		char *after;
+		int i;
+
+		random = random * 1103515245 + 12345;
+		i = (int)(random >> 16) % NODES;
+		snprintf(node, sizeof(node), "n%d", i);
+		/* Up to all of them ready, then down to none. */
+		if ((int)(random >> 8 & 0xff) < (step < STEPS / 2 ? 192 : 16))
+			set_node(&fx, i, true);
+		else if (random >> 7 & 1)
+			set_node(&fx, i, false);
+		else
+			fixture_remove(&fx, OBJECT_NODE, "k", "", node);
+		after = fixture_show_backends(&fx, "default", "a");
+		if (!backends_may_use(d, "default", "a", node)) {
+			assert_string_equal(before, after);
+			n_spared++;
+		}
+		decision_free(d);
+		free(before);
+		free(after);
+	}
+	assert_true(n_spared > STEPS / 8);
+	fixture_fini(&fx);
+}
+
+static char *
+pools_in_order(const struct fixture *fx)
+{
+	struct str out = { 0 };
+	size_t n;
+	const struct pool *const *pools = world_pools(fx->world, &n);
+
+	for (size_t i = 0; i < n; i++)
+		str_printf(&out, "%s%s/%s", i ? " " : "", pools[i]->o.cluster,
+		    pools[i]->o.name);
+	return str_steal(&out);
+}
+
+static void
+check_pools(const struct fixture *fx, const char *want)
+{
+	char *got = pools_in_order(fx);
+
+	assert_string_equal(got, want);
+	free(got);
+}
+
+static void
+test_pools_in_order(void **state)
+{
+	struct fixture fx;
+
+	(void)state;
+	fixture_init(&fx);
+	fixture_apply(&fx, "k",
+	    POOL("c", "", "address: 192.0.2.3")
+		POOL("a", "", "address: 192.0.2.1")
+		    POOL("b", "", "address: 192.0.2.2, priority: 5"));
+	check_pools(&fx, "k/b k/a k/c");
+	fixture_apply(&fx, "k",
+	    POOL("a", "", "address: 192.0.2.1, priority: 9"));
+	check_pools(&fx, "k/a k/b k/c");
+	fixture_apply(&fx, "static", POOL("b", "", "address: 192.0.2.2"));
+	check_pools(&fx, "k/a static/b k/c");
+	fixture_apply(&fx, "k",
+	    POOL("b", "", "address: 192.0.2.2, priority: 7"));
+	check_pools(&fx, "k/a static/b k/c");
+	fixture_remove(&fx, OBJECT_EIP, "static", "", "b");
+	check_pools(&fx, "k/a k/b k/c");
+	fixture_remove(&fx, OBJECT_EIP, "k", "", "a");
+	check_pools(&fx, "k/b k/c");
+	fixture_fini(&fx);
+}
+
 int
 main(void)
 {
@@ -565,6 +679,8 @@ main(void)
 		cmocka_unit_test(test_local_policy),
 		cmocka_unit_test(test_local_uses_all_nodes),
 		cmocka_unit_test(test_subset_is_stable),
+		cmocka_unit_test(test_nodes_that_matter),
+		cmocka_unit_test(test_pools_in_order),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

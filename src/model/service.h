@@ -126,11 +126,11 @@ struct service {
 };
 
 struct endpoint {
-	struct addr addr;
-	const char *node; /* NULL: unknown */
+	struct addr addr; /* before the others: there are many endpoints */
 	bool is_ready;
 	bool is_serving;
 	bool is_terminating;
+	const char *node; /* NULL: unknown */
 };
 
 struct slice_port {

@@ -183,7 +183,9 @@ def test_purge_leaves_nothing_of_ours(box, eipd):
     left = [path for path in (
         CONF, WANTS, "/var/lib/eipd", "/run/eipd", "/usr/share/doc/eipd",
         "/usr/lib/sysctl.d/50-eipd.conf", "/var/backups/eipd.sysctl",
-        "/etc/iproute2/rt_protos.d/eipd.conf") if os.path.lexists(path)]
+        "/etc/iproute2/rt_protos.d/eipd.conf",
+        "/etc/apparmor.d/usr.sbin.eipd",
+        "/etc/apparmor.d/local/usr.sbin.eipd") if os.path.lexists(path)]
     assert left == []
     # What the administrator wrote is theirs; the user's id may own files.
     assert "web.yaml" in os.listdir("/etc/eipd/objects")

@@ -39,6 +39,11 @@ def test_sees_what_the_unit_lets_it(eipd):
     assert not os.path.exists(f"/proc/{eipd.pid()}/root/dev/kmsg")
 
 
+def test_apparmor_confines_it(eipd):
+    with open(f"/proc/{eipd.pid()}/attr/current") as f:
+        assert f.read().strip("\0\n") == "eipd (enforce)"
+
+
 @pytest.mark.parametrize("family", [0, 1], ids=["ipv4", "ipv6"])
 @pytest.mark.parametrize("protocol", ["tcp", "udp"])
 def test_serves(net, web, family, protocol):
@@ -182,3 +187,9 @@ def test_upgrade(net, eipd, web):
         eipd.lab.run("gw", "dpkg", "-i", "/payload/eipd.deb", timeout=120)
         wait_for("restarted", lambda: eipd.pid() not in (0, pid))
     assert eipd.wait_state("default", "web", "announced")["addresses"] == web
+
+
+def test_apparmor_refused_nothing(net):
+    """In all of the above."""
+    assert [line for line in net.run("gw", "dmesg").splitlines()
+            if 'apparmor="DENIED"' in line and 'profile="eipd"' in line] == []

@@ -1,13 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """An API server that answers nonsense, a kubeconfig that is none, and a start
 without the API server: one clear line, and the rest serves on."""
+import contextlib
 import json
 import os
+import time
 
 import pytest
 
 from lab import NODES, NftMonitor, wait_for
 import objects
+from shim import Shim
 from test_kube_interface import (  # noqa: F401: two are fixtures
     address_of, clean, conf, eipd, load, problem, reach, route, unchanged)
 from test_kube_spine import CONF, ingress, service
@@ -157,3 +160,87 @@ def test_start_without_the_api_server(net, eipd):
     assert ingress(net, "web") == [address]
     net.kube.apply(service("next"))
     address_of(net, "next")
+
+
+# Started before the world is there: what is remembered serves, and nobody has
+# to do anything once it is.
+
+
+def serves_without_and_recovers(net, eipd, wrap, words, mend):
+    net.kube.apply(service("web"))
+    address = address_of(net, "web")
+    reach(net, address)
+    eipd.wait_state("default", "web", "announced")
+    eipd.stop()
+    with NftMonitor(net) as monitor:
+        eipd.start(ready=False, wrap=wrap)
+        wait_for("socket", lambda: eipd.get("/readyz")[0] == 503)
+        assert "FirstSync: the API server" in eipd.get("/readyz")[1]
+        problem(eipd, "API server", *words)
+        wait_for("session", lambda: net.session() == "Established", 40)
+        unchanged(3, lambda: net.get(address, 80)[0] in NODES,
+                  lambda: bool(route(net, address)),
+                  lambda: eipd.get("/healthz")[0])
+        assert monitor.finish() == []
+    mend()
+    wait_for("ready", eipd.is_ready, 60)
+    assert eipd.wait_state("default", "web", "announced")[
+        "addresses"] == [address]
+    assert not [p for p in eipd.problems() if p["subject"] == "API server"]
+
+
+NAME_SERVER = r"""
+import socket
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.bind(("10.92.0.20", 53))
+while True:
+    asked, peer = s.recvfrom(512)
+    end = asked.index(b"\0", 12) + 5
+    a = b"\xc0\x0c\0\1\0\1\0\0\0\1\0\4\x0a\x5c\0\x14" \
+        if asked[end - 4:end] == b"\0\1\0\1" else b""
+    s.sendto(asked[:2] + b"\x81\x80\0\1\0" + (b"\1" if a else b"\0") +
+             b"\0\0\0\0" + asked[12:end] + a, peer)
+"""
+
+
+def test_start_without_the_name_server(net, eipd):
+    c = load(net.kubeconfig)
+    at = c["clusters"][0]["cluster"]
+    port = at["server"].rpartition(":")[2]
+    at.update({"server": f"https://api.example.test:{port}",
+               "tls-server-name": "kubernetes.default.svc"})
+    path = net.write("named.kubeconfig", json.dumps(c))
+    resolv = net.write("resolv.conf", "nameserver 10.92.0.20\n"
+                       "options timeout:1 attempts:1\n")
+    wrap = ("unshare", "-m", "sh", "-c",
+            'mount --bind "$0" /etc/resolv.conf && exec "$@"', resolv)
+
+    def start_name_server():
+        return net.spawn("api", "python3", "-c", NAME_SERVER, log="dns.log")
+    with contextlib.ExitStack() as stack:
+        first = start_name_server()
+        stack.callback(lambda: (eipd.stop(), eipd.set_conf(
+            CONF.replace("KUBECONFIG", net.kubeconfig)), eipd.start()))
+        eipd.stop()
+        eipd.set_conf(CONF.replace("KUBECONFIG", path))
+        eipd.start(wrap=wrap)
+
+        def mend():
+            stack.callback(net.stop, start_name_server())
+        net.stop(first)
+        serves_without_and_recovers(
+            net, eipd, wrap, ("api.example.test", "no such host"), mend)
+
+
+def test_start_before_the_clock_is_right(net, eipd):
+    """A box without a battery: certificates are of the future in 1970."""
+    shim = Shim(net)
+    shim.set(clock_us=-(int(time.time()) - 864000) * 1000000)
+    try:
+        serves_without_and_recovers(
+            net, eipd, shim.wrap(),
+            ("certificate", "not yet valid", "check the clock"), shim.set)
+        assert "notice clock: set by +" in eipd.text()
+    finally:
+        eipd.stop()
+        eipd.start()

@@ -70,6 +70,17 @@ clock_gettime(clockid_t id, struct timespec *ts)
 	return rc;
 }
 
+time_t
+time(time_t *out)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_REALTIME, &ts);
+	if (out)
+		*out = ts.tv_sec;
+	return ts.tv_sec;
+}
+
 /* Only SQLite uses these two with 64 in their names. */
 int
 open64(const char *path, int flags, ...)

@@ -6,6 +6,7 @@ import gzip
 import http.client
 import json
 import os
+import socket
 import time
 
 import pytest
@@ -92,9 +93,9 @@ def nudge(net, text):
 
 
 @contextlib.contextmanager
-def calm(net, eipd, server, web):
-    """Meanwhile web is served as before and nothing is written; afterwards
-    the news comes soon."""
+def calm(net, eipd, server, web, writes=()):
+    """Meanwhile web is served as before and nothing but `writes` is written;
+    afterwards the news comes soon."""
     wait_for("the Eip's status rests", lambda: fetch(
         net, "eip/v4").get("status", {}).get("used") == {web: "default/web"})
     at = len(server.log)
@@ -111,7 +112,7 @@ def calm(net, eipd, server, web):
     transfer.finish()
     assert not hammer.failures
     assert kernel == []
-    assert server.writes(at) == []
+    assert server.writes(at) == list(writes)
     assert ingress(net, "web") == [web]
     assert route(net, web)
     net.kube.apply(service("next"))
@@ -335,14 +336,26 @@ def test_list_that_is_wrong_once(net, eipd, server, web, fault):
             server.wait_given("list", r, 2)
 
 
+def uptime(net):
+    """Of the session, as its object has it; None if it has not."""
+    found = fetch(net, "bgppeer/router").get("status", {}).get(
+        "nodesPeerStatus", {}).get(socket.gethostname(), {})
+    return found.get("timersState", {}).get("uptime")
+
+
 def test_start_with_empty_lists(net, eipd, server, web):
-    with calm(net, eipd, server, web):
+    """The session is a new one, which its object is told."""
+    before = uptime(net)
+    with calm(net, eipd, server, web, [
+            ("patch", "/apis/network.kubesphere.io/v1alpha2/bgppeers/router"
+             "/status?fieldManager=eipd")]):
         eipd.stop()
         for r in RESOURCES:
             server.fault("list", r, once(empty))
         eipd.start()
         wait_for("session", lambda: net.session() == "Established")
         eipd.wait_state("default", "web", "announced")
+        wait_for("the session's status", lambda: uptime(net) != before)
 
 
 # Large events

@@ -270,7 +270,9 @@ check_store(struct app *app)
 
 	if (!store_is_open(app->store) || !store_is_lost(app->store))
 		return;
-	err_set(&err, -EIO, "%s was removed or replaced under the daemon",
+	err_set(&err, -EIO,
+	    "database %s was replaced or removed while in use; it will be "
+	    "opened anew",
 	    app->conf.database);
 	adopt_database_failed(app, &err);
 }

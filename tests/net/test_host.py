@@ -131,10 +131,14 @@ def test_descriptors_exhausted(net, eipd, web):
             eipd, "http: cannot accept: Too many open files; raise the limit"))
         wait_for("told", lambda: count(
             eipd, "bgp listener: cannot accept: Too many open files"))
+        eipd.set_object("late", objects.dump(objects.service("late")))
+        wait_for("told", lambda: count(eipd, "objects: Too many open files"))
         wait_for("a few seconds of it", lambda: time.monotonic() > began + 4)
         assert cpu_s(eipd) - cpu < 1
         assert net.get(web[0], 80)
     wait_for("it answers", lambda: eipd.ctl("status")[0] == 0)
+    eipd.wait_state("default", "late", "announced")
+    eipd.set_object("late", None)
     assert eipd.text().count("probe ") == probes
     assert {b["state"] for b in eipd.items("backends", "default/web")} == {
         "active"}

@@ -458,7 +458,8 @@ def test_disk_that_is_full_at_the_start(net, eipd, web):
     with own_disk(eipd, "1m") as disk:
         fill(disk)
         eipd.start()
-        assert eipd.ctl_json("status")["database"] != "ok"
+        assert "no space left on its disk" in eipd.ctl_json(
+            "status")["database"]
         assert eipd.wait_state("default", "web",
                                "announced")["addresses"] == web
         with eipd.extra("new", asks("new")):
@@ -484,7 +485,8 @@ def test_full_disk(net, eipd, web):
             wait_for("DatabaseUnavailable", stuck)
             assert all(s["state"] == "pending" and not s["addresses"]
                        for s in stuck())
-            assert eipd.ctl_json("status")["database"] != "ok"
+            assert "no space left on its disk" in eipd.ctl_json(
+                "status")["database"]
             assert net.get(web[0], 80)
             os.unlink(f"{disk}/fill")
             for i in range(30):
@@ -521,6 +523,8 @@ def test_database_removed_while_it_runs(net, eipd, web):
         eipd.wait_state("default", "new", "announced")
         wait_for("a file again", lambda: os.path.exists(eipd.database),
                  timeout=15)
+        assert f"error database: database {eipd.database} was " in eipd.text()
+        assert "notice database: usable again" in eipd.text()
         a = s["addresses"]
         wait_for("reachable", lambda: net.get(a[0], 80))
         eipd.stop()

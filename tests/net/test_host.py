@@ -242,6 +242,33 @@ def test_conf_not_readable(net):
         shutil.rmtree(other.dir)
 
 
+# The network comes after eipd
+
+
+def test_start_before_the_network(net, eipd, web):
+    """What is remembered is in force, the reasons are told, and links that
+    come up are all that it needs."""
+    links = {"up0": "fd91::2/64", "in0": "fd92::1/64"}
+    eipd.stop()
+    for dev in links:
+        net.ip("gw", "link", "set", dev, "down")
+    try:
+        eipd.start()
+        problem(eipd, "peer router", "Network is unreachable")
+        problem(eipd, "Service default/web", "all its nodes fail")
+        assert eipd.wait_state("default", "web", "programmed")[
+            "addresses"] == web
+    finally:
+        for dev, address in links.items():
+            net.address("gw", dev, address)
+        net.default_route("gw", "10.91.0.1", "fd91::1")
+    wait_for("session", lambda: net.session() == "Established", 60)
+    for a in web:
+        wait_for(f"{a} reachable", lambda: net.get(a, 80))
+    no_problem(eipd, "peer router")
+    no_problem(eipd, "Service default/web")
+
+
 # The journal
 
 

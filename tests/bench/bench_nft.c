@@ -28,7 +28,7 @@
 enum {
 	BACKENDS_MAX = 32,
 	ROUNDS = 200,
-	CHUNK_ELEMENTS = 6000, /* as in a pass of the daemon */
+	CHUNK_ELEMENTS = 4000, /* as in a pass of the daemon */
 	CHUNK_SERVICES = 100
 };
 

@@ -6,8 +6,9 @@
 
 Each round changes Services, kills eipd some moment later, sometimes again
 while it starts, and waits until database, kernel, BIRD and Service status
-agree on who has which address.  No address moves; one transfer and a stream
-of new connections through an EIP that nobody changes never fail.  A failing
+agree on who has which addresses: of IPv4, IPv6 or both, some asked for, some
+shared.  No address moves; one transfer and a stream of new connections
+through an EIP that nobody changes never fail.  A failing
 round is repeated with its seed (the moments differ, the changes do not).
 """
 import argparse
@@ -33,6 +34,8 @@ import objects  # noqa: E402
 
 NAMES = [f"churn{i:02}" for i in range(12)]
 PATH = "/api/v1/namespaces/default/services"
+ASKED = {"IPv4": "198.51.100.1%02d", "IPv6": "2001:db8:51::1%02d"}
+ADDRESS = r"198\.51\.100\.\d+|2001:db8:51::[0-9a-f]+"
 SETTLE_S = 30
 
 
@@ -64,6 +67,11 @@ class Api:
         return json.loads(text)
 
 
+def shown(s):
+    """The addresses that the Service's status has."""
+    return [i["ip"] for i in s["status"]["loadBalancer"].get("ingress", [])]
+
+
 class World:
     """The churn, and what must be true whenever it rests."""
 
@@ -73,17 +81,28 @@ class World:
         self.api = Api(net)
         self.random = random.Random(seed)
         self.types = {}  # name: the Service's type
-        self.held = {}  # uid: address, while it is a LoadBalancer
+        self.held = {}  # uid: addresses, while it is a LoadBalancer
 
     # Changes.
 
+    def port(self, name):
+        """No two Services have one in common: any may share an address."""
+        return {"name": "http", "protocol": "TCP", "targetPort": 8080,
+                "port": 80 + NAMES.index(name) +
+                self.random.randrange(3) * len(NAMES)}
+
     def create(self, name):
-        port = {"name": "http", "protocol": "TCP", "targetPort": 8080,
-                "port": self.random.randint(80, 89)}
+        families = self.random.choice([("IPv4",), ("IPv4",), ("IPv6",),
+                                       ("IPv4", "IPv6")])
+        notes = self.random.choice([{}, {"eipd.io/share": "k"}, {
+            "eipd.io/pool": "asked", "eipd.io/addresses": ",".join(
+                ASKED[f] % NAMES.index(name) for f in families)}])
         policy = self.random.choice(["Cluster", "Local"])
-        self.api.call("POST", PATH, service(name, port,
-                                            externalTrafficPolicy=policy))
+        self.api.call("POST", PATH, service(
+            name, self.port(name), families=families, annotations=notes,
+            externalTrafficPolicy=policy))
         self.types[name] = "LoadBalancer"
+        return "+".join([*families, *notes])
 
     def delete(self, name):
         self.api.call("DELETE", f"{PATH}/{name}")
@@ -101,9 +120,7 @@ class World:
             self.patch(name, type="ClusterIP", loadBalancerClass=None)
 
     def change_port(self, name):
-        self.patch(name, ports=[{
-            "name": "http", "protocol": "TCP", "targetPort": 8080,
-            "port": self.random.randint(80, 89)}])
+        self.patch(name, ports=[self.port(name)])
 
     def step(self):
         name = self.random.choice(NAMES)
@@ -112,10 +129,9 @@ class World:
         else:
             what = self.random.choice([self.delete, self.flip,
                                        self.change_port, self.change_port])
-        what(name)
-        return f"{what.__name__} {name}"
+        return f"{what.__name__} {name} {what(name) or ''}".strip()
 
-    # What each of the four says: {(address, port): name}.
+    # What each of the four says.
 
     def services(self):
         """By the API server, {name: Service}."""
@@ -123,52 +139,57 @@ class World:
                 for s in self.api.call("GET", PATH)["items"]
                 if s["spec"]["type"] == "LoadBalancer"}
 
+    def nft(self, *what):
+        """Of both families."""
+        return "".join(self.net.run("gw", "nft", "-nn", "list", *what[:-1],
+                                    "inet", "eipd", what[-1] + family)
+                       for family in "46")
+
     def kernel(self):
-        text = self.net.run("gw", "nft", "-nn", "list", "map", "inet", "eipd",
-                            "svc4")
+        """{(address, port): name}"""
         return {(m[1], int(m[3])): m[4] for m in re.finditer(
-            r'([0-9.]+) \. (\S+) \. (\d+) (?:counter .*? )?'
-            r'comment "kubernetes/default/(\S+)"', text)}
+            r'([0-9a-f.:]+) \. (\S+) \. (\d+) (?:counter .*? )?'
+            r'comment "kubernetes/default/(\S+)"', self.nft("map", "svc"))}
 
     def kernel_addresses(self):
-        text = self.net.run("gw", "nft", "list", "set", "inet", "eipd",
-                            "eip4")
-        return set(re.findall(r"198\.51\.100\.\d+", text))
+        return set(re.findall(ADDRESS, self.nft("set", "eip")))
 
     def database(self):
+        """{(address, name)}"""
         db = sqlite3.connect(f"file:{self.eipd.database}?mode=ro", uri=True,
                              timeout=5)
         with contextlib.closing(db):
-            rows = db.execute("SELECT address, name FROM lease WHERE held"
-                              " AND cluster = 'kubernetes'").fetchall()
-        assert len(rows) == len(dict(rows)), f"held twice: {rows}"
-        return {name: address for address, name in rows}
+            return set(db.execute("SELECT address, name FROM lease WHERE held"
+                                  " AND cluster = 'kubernetes'"))
 
     def routes(self):
         text = self.net.birdc("show", "route", "protocol", "eipd", check=False)
-        return set(re.findall(r"^(198\.51\.100\.\d+)/32", text, re.M))
+        return set(re.findall(rf"^({ADDRESS})/(?:32|128)\b", text, re.M))
 
     def disagreement(self):
         """One line, or "" when all of them say the same."""
         services = self.services()
-        shown = {n: [i["ip"] for i in s["status"]["loadBalancer"].get(
-            "ingress", [])] for n, s in services.items()}
-        if not all(len(a) == 1 for a in shown.values()):
-            return f"status: {shown}"
-        address = {n: a[0] for n, a in shown.items()}
-        if len(set(address.values())) < len(address):
-            return f"shared by chance: {address}"
-        ports = {(address[n], p["port"]): n for n, s in services.items()
-                 for p in s["spec"]["ports"]}
-        for what, is_same, got in (
-                ("database", self.database() == address, self.database),
-                ("kernel", self.kernel() == ports, self.kernel),
-                ("kernel's addresses", self.kernel_addresses() ==
-                 set(address.values()), self.kernel_addresses),
-                ("BIRD", self.routes() == set(address.values()),
-                 self.routes)):
-            if not is_same:
-                return f"{what}: {got()}, status: {ports}"
+        held = {(a, n) for n, s in services.items() for a in shown(s)}
+        addresses = {a for a, _ in held}
+        for n, s in services.items():
+            notes = s["metadata"].get("annotations", {})
+            if len(shown(s)) != len(s["spec"]["ipFamilies"]):
+                return f"status of {n}: {shown(s)}"
+            asked = notes.get("eipd.io/addresses")
+            if asked and asked != ",".join(shown(s)):
+                return f"status of {n}: {shown(s)}, asked for is {asked}"
+            others = {o for a, o in held if a in shown(s)} - {n}
+            if others and "eipd.io/share" not in notes:
+                return f"{n} has {shown(s)}, so have {others}"
+        ports = {(a, p["port"]): n for a, n in held
+                 for p in services[n]["spec"]["ports"]}
+        for what, got, want in (
+                ("database", self.database(), held),
+                ("kernel", self.kernel(), ports),
+                ("kernel's addresses", self.kernel_addresses(), addresses),
+                ("BIRD", self.routes(), addresses)):
+            if got != want:
+                return f"{what}: {got}, status: {want}"
         # While BIRD waits for the routes of a session that is back, one more
         # crash makes it drop what it kept (RFC 4724, 4.2).
         bgp = self.net.birdc("show", "protocols", "all", "eipd")
@@ -183,13 +204,12 @@ class World:
                 raise LabError(trouble)
             return True
         wait_for("all four agree", agree, SETTLE_S)
-        now = {s["metadata"]["uid"]: (
-            n, s["status"]["loadBalancer"]["ingress"][0]["ip"])
-            for n, s in self.services().items()}
-        for uid, (name, address) in now.items():
-            before = self.held.get(uid, address)
-            assert before == address, f"{name} moved: {before} to {address}"
-        self.held = {uid: address for uid, (_, address) in now.items()}
+        services = self.services()
+        now = {s["metadata"]["uid"]: shown(s) for s in services.values()}
+        for name, s in services.items():
+            before = self.held.get(s["metadata"]["uid"], shown(s))
+            assert before == shown(s), f"{name}: {before} to {shown(s)}"
+        self.held = now
 
     def forget_flipped(self):
         """A LoadBalancer that was something else in between may move."""
@@ -225,14 +245,18 @@ def play(net, rounds, seed, say=print):
     """Raises with the story of the round that failed."""
     eipd = Eipd(net, conf=CONF.replace("KUBECONFIG", net.kubeconfig))
     net.kube.apply(
-        objects.eip("v4", "198.51.100.10-198.51.100.59", default=True),
+        objects.eip("v4", "198.51.100.20-198.51.100.69", default=True),
+        objects.eip("v6", "2001:db8:51::20-2001:db8:51::69", default=True),
+        objects.eip("asked", "", addresses=[
+            "198.51.100.100-198.51.100.111",
+            "2001:db8:51::100-2001:db8:51::111"]),
         objects.bgp_conf(), objects.bgp_peer())
     eipd.start()
     try:
         world = World(net, eipd, seed)
         world.api.call("POST", PATH, service("steady"))
         wait_for("status", lambda: not world.disagreement())
-        steady = world.database()["steady"]
+        steady, = (a for a, n in world.database() if n == "steady")
         wait_for("every kube-proxy knows it",
                  lambda: all(net.spread(steady, 80, 30).values()), 60)
         transfer = Stream(net, steady, 80, seconds=100000, rate=20)

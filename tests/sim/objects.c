@@ -367,6 +367,7 @@ put_peer(uint32_t n)
 {
 	static const char body[] =
 	    "{\"spec\":{\"conf\":{\"neighborAddress\":\"%s\",\"peerAs\":64500},"
+	    "\"transport\":{\"passiveMode\":%s},"
 	    "\"afiSafis\":["
 	    "{\"config\":{\"family\":{\"afi\":\"AFI_IP\","
 	    "\"safi\":\"SAFI_UNICAST\"}}},"
@@ -378,7 +379,7 @@ put_peer(uint32_t n)
 
 	snprintf(name, sizeof(name), "tor%u", n);
 	router_text(n, addr);
-	str_printf(&text, body, addr);
+	str_printf(&text, body, addr, n == ROUTER_PASSIVE ? "true" : "false");
 	sim_tell("BgpPeer %s is there", name);
 	api_put(OBJECT_BGP_PEER, "", name, json_loads(text.s, 0, NULL));
 	str_fini(&text);
@@ -439,8 +440,8 @@ objects_init(void)
 		put_pool(i, false, false);
 	api_put(OBJECT_BGP_CONF, "", "default",
 	    json_pack("{s:{s:i}}", "spec", "as", 64512));
-	put_peer(0);
-	put_peer(1);
+	for (uint32_t i = 0; i < ROUTERS; i++)
+		put_peer(i);
 	for (uint32_t i = 0; i < NODES; i++)
 		do_node(&(struct event){ .arg = { i, 0x11, 1 } });
 	api_put(OBJECT_NAMESPACE, "", "a", json_object());

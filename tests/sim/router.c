@@ -3,6 +3,9 @@
  * router: net/sock.h in front of BGP neighbours that learn our routes, keep
  * them for a while when the session breaks (RFC 4724), and come and go.
  *
+ * The last one waits to be dialled by nobody: it dials; the others may do so
+ * besides, and connections collide (RFC 4271, 6.8).
+ *
  * What is written arrives at once; what they say is read in pieces.  UPDATEs
  * are read here with code of our own, not with the daemon's.
  */
@@ -25,6 +28,7 @@ enum {
 	ROUTER_AS = 64500,
 	HOLD_S = 90,
 	FD_BASE = 1000,
+	LISTENER = FD_BASE - FAMILY_IPV4,
 	RX_B = 1 << 16,
 	ATTR_MP_REACH = 14,
 	ATTR_MP_UNREACH = 15,
@@ -36,7 +40,10 @@ struct route {
 };
 
 struct conn {
+	int fd;
 	unsigned int router;
+	bool is_dialled; /* by the router */
+	bool is_waiting; /* to be accepted */
 	bool is_connected;
 	bool is_refused;
 	bool is_closed; /* by the router */
@@ -59,7 +66,8 @@ static struct router {
 	VEC(struct route) routes;
 	mono_t stale_until;
 } routers[ROUTERS];
-static VEC(struct conn *) conns;
+static VEC(struct conn *) conns; /* never freed */
+static bool is_listening;
 static uint64_t updates;
 
 /* ---- routes ---- */
@@ -210,69 +218,6 @@ say_keepalive(struct conn *c)
 	c->next_keepalive = sim_now() + KEEPALIVE_US;
 }
 
-static void
-take_open(struct conn *c, const uint8_t *p, size_t n)
-{
-	struct bgp_notification why;
-	struct bgp_open open;
-
-	if (bgp_open_decode(p, n, &open, &why) < 0) {
-		sim_violation("the OPEN cannot be read");
-		return;
-	}
-	c->is_restartable =
-	    open.caps.graceful_restart && routers[c->router].is_helper;
-	c->is_up = true;
-	say_open(c);
-	say_keepalive(c);
-}
-
-static void
-take_message(struct conn *c, const uint8_t *p, size_t n)
-{
-	struct router *r = &routers[c->router];
-
-	switch (bgp_msg_type(p)) {
-	case BGP_MSG_OPEN:
-		take_open(c, p, n);
-		break;
-	case BGP_MSG_KEEPALIVE:
-		c->is_established = c->is_up;
-		break;
-	case BGP_MSG_UPDATE:
-		if (!c->is_established)
-			sim_violation("an UPDATE before the session is up");
-		take_update(r, p, n);
-		c->is_told = true;
-		break;
-	case BGP_MSG_NOTIFICATION:
-		c->was_notified = true;
-		break;
-	case BGP_MSG_ROUTE_REFRESH:
-		break;
-	}
-}
-
-static void
-take_octets(struct conn *c)
-{
-	size_t at = 0;
-
-	for (;;) {
-		struct bgp_notification why;
-		int n = bgp_msg_frame(c->rx + at, c->rx_n - at, &why);
-
-		if (n < 0)
-			sim_violation("octets that are no BGP message");
-		if (n <= 0)
-			break;
-		take_message(c, c->rx + at, (size_t)n);
-		at += (size_t)n;
-	}
-	memmove(c->rx, c->rx + at, c->rx_n - at);
-	c->rx_n -= at;
-}
-
 /* The session is over for the router, whoever ended it. */
 static void
 session_lost(struct conn *c)
@@ -299,6 +244,124 @@ hang_up(struct conn *c)
 	session_lost(c);
 }
 
+/* Another open connection with the same router; NULL: none is. */
+static struct conn *
+find_other(const struct conn *c)
+{
+	for (size_t i = 0; i < conns.n; i++) {
+		struct conn *other = conns.v[i];
+
+		if (other != c && other->router == c->router && other->is_up &&
+		    !other->is_closed && !other->was_notified)
+			return other;
+	}
+	return NULL;
+}
+
+/* Of two that know each other, it is left to eipd to end one.  It has the
+ * higher identifier, so what it dialled stays. */
+static void
+check_collision(const struct conn *ended, const uint8_t *notification)
+{
+	const struct conn *other = find_other(ended);
+
+	if (notification[BGP_HEADER_B] == BGP_ERR_CEASE &&
+	    notification[BGP_HEADER_B + 1] == BGP_CEASE_COLLISION && other &&
+	    !other->is_established && other->is_dialled && !ended->is_dialled)
+		sim_violation("4: of two connections with tor%u the wrong one "
+			      "is ended",
+		    ended->router);
+}
+
+static void
+on_confirm(void *arg)
+{
+	struct conn *c = arg;
+
+	if (!c->is_closed)
+		say_keepalive(c);
+}
+
+static void
+on_open(void *arg)
+{
+	struct conn *c = arg;
+
+	if (c->is_closed)
+		return;
+	c->is_up = true;
+	say_open(c);
+	sim_after(sim_random(LATENCY_MAX_US), on_confirm, c);
+}
+
+static void
+take_open(struct conn *c, const uint8_t *p, size_t n)
+{
+	struct bgp_notification why;
+	struct bgp_open open;
+
+	if (bgp_open_decode(p, n, &open, &why) < 0) {
+		sim_violation("the OPEN cannot be read");
+		return;
+	}
+	if (find_other(c) && find_other(c)->is_established) {
+		hang_up(c);
+		return;
+	}
+	c->is_restartable =
+	    open.caps.graceful_restart && routers[c->router].is_helper;
+	sim_after(sim_random(LATENCY_MAX_US), on_open, c);
+}
+
+static void
+take_message(struct conn *c, const uint8_t *p, size_t n)
+{
+	struct router *r = &routers[c->router];
+
+	switch (bgp_msg_type(p)) {
+	case BGP_MSG_OPEN:
+		take_open(c, p, n);
+		break;
+	case BGP_MSG_KEEPALIVE:
+		c->is_established = c->is_up;
+		if (find_other(c) && find_other(c)->is_established)
+			sim_violation("4: two sessions with tor%u", c->router);
+		break;
+	case BGP_MSG_UPDATE:
+		if (!c->is_established)
+			sim_violation("an UPDATE before the session is up");
+		take_update(r, p, n);
+		c->is_told = true;
+		break;
+	case BGP_MSG_NOTIFICATION:
+		c->was_notified = true;
+		check_collision(c, p);
+		break;
+	case BGP_MSG_ROUTE_REFRESH:
+		break;
+	}
+}
+
+static void
+take_octets(struct conn *c)
+{
+	size_t at = 0;
+
+	for (;;) {
+		struct bgp_notification why;
+		int n = bgp_msg_frame(c->rx + at, c->rx_n - at, &why);
+
+		if (n < 0)
+			sim_violation("octets that are no BGP message");
+		if (n <= 0)
+			break;
+		take_message(c, c->rx + at, (size_t)n);
+		at += (size_t)n;
+	}
+	memmove(c->rx, c->rx + at, c->rx_n - at);
+	c->rx_n -= at;
+}
+
 /* ---- net/sock.h ---- */
 
 static struct conn *
@@ -311,13 +374,34 @@ conn_of(int fd)
 	return conns.v[i];
 }
 
+static struct conn *
+find_waiting(void)
+{
+	for (size_t i = 0; i < conns.n; i++)
+		if (conns.v[i]->is_waiting && !conns.v[i]->is_closed)
+			return conns.v[i];
+	return NULL;
+}
+
+static struct conn *
+add_conn(unsigned int router)
+{
+	struct conn *c = mem_new(struct conn);
+
+	c->fd = FD_BASE + (int)conns.n;
+	c->router = router;
+	c->rx = mem_alloc(RX_B);
+	vec_push(&conns, c);
+	return c;
+}
+
 unsigned int
 router_ready(int fd)
 {
 	const struct conn *c;
 
 	if (fd < FD_BASE)
-		return 0; /* nobody dials in */
+		return fd == LISTENER && find_waiting() ? LOOP_READ : 0;
 	c = conn_of(fd);
 	if (!c->is_connected && !c->is_refused)
 		return 0;
@@ -325,14 +409,35 @@ router_ready(int fd)
 }
 
 static void
+on_dial(void *arg)
+{
+	unsigned int i = (unsigned int)((struct router *)arg - routers);
+	struct conn *c;
+
+	if (!is_listening || !routers[i].is_up || router_is_established(i))
+		return;
+	for (size_t j = 0; j < conns.n; j++)
+		if (conns.v[j]->router == i && conns.v[j]->is_dialled &&
+		    !conns.v[j]->is_closed)
+			return;
+	c = add_conn(i);
+	c->is_dialled = true;
+	c->is_waiting = true;
+	c->is_connected = true;
+}
+
+static void
 on_connect(void *arg)
 {
-	struct conn *c = conn_of((int)(intptr_t)arg);
+	struct conn *c = arg;
 
 	if (c->is_gone)
 		return;
 	c->is_connected = routers[c->router].is_up;
 	c->is_refused = !c->is_connected;
+	if (sim_random(4) == 0)
+		sim_after(sim_random(LATENCY_MAX_US), on_dial,
+		    &routers[c->router]);
 }
 
 int
@@ -340,17 +445,12 @@ sock_dial(const struct sock_peer *peer, struct err *err)
 {
 	for (unsigned int i = 0; i < ROUTERS; i++) {
 		struct conn *c;
-		int fd = FD_BASE + (int)conns.n;
 
 		if (!addr_eq(&routers[i].addr, &peer->addr))
 			continue;
-		c = mem_new(struct conn);
-		c->router = i;
-		c->rx = mem_alloc(RX_B);
-		vec_push(&conns, c);
-		sim_after(sim_random(LATENCY_MAX_US), on_connect,
-		    (void *)(intptr_t)fd);
-		return fd;
+		c = add_conn(i);
+		sim_after(sim_random(LATENCY_MAX_US), on_connect, c);
+		return c->fd;
 	}
 	return err_set(err, -ENETUNREACH, "no such router");
 }
@@ -405,6 +505,8 @@ sock_close(int fd)
 {
 	struct conn *c;
 
+	if (fd == LISTENER)
+		is_listening = false;
 	if (fd < FD_BASE)
 		return;
 	c = conn_of(fd);
@@ -418,19 +520,23 @@ sock_close(int fd)
 int
 sock_listen(const struct addr *addr, uint16_t port, struct err *err)
 {
-	(void)addr;
 	(void)port;
 	(void)err;
-	return FD_BASE - 1;
+	is_listening |= addr->family == FAMILY_IPV4;
+	return FD_BASE - (int)addr->family;
 }
 
 int
 sock_accept(int listener, struct addr *peer, struct addr *local)
 {
-	(void)listener;
-	(void)peer;
-	(void)local;
-	return -EAGAIN;
+	struct conn *c = listener == LISTENER ? find_waiting() : NULL;
+
+	if (!c)
+		return -EAGAIN;
+	c->is_waiting = false;
+	*peer = routers[c->router].addr;
+	*local = sock_local_addr(c->fd);
+	return c->fd;
 }
 
 int
@@ -484,6 +590,7 @@ static void
 on_tick(void *arg)
 {
 	sim_after(MONO_S, on_tick, arg);
+	on_dial(&routers[ROUTER_PASSIVE]);
 	for (unsigned int i = 0; i < ROUTERS; i++)
 		if (routers[i].stale_until &&
 		    sim_now() > routers[i].stale_until) {
@@ -517,8 +624,8 @@ router_text(unsigned int i, char out[ADDR_TEXT_B])
 	snprintf(out, ADDR_TEXT_B, "10.9.0.%u", i + 1);
 }
 
-static void
-hang_up_all(unsigned int i)
+void
+router_flap(unsigned int i)
 {
 	for (size_t j = 0; j < conns.n; j++)
 		if (conns.v[j]->router == i && !conns.v[j]->is_closed)
@@ -530,13 +637,7 @@ router_set_up(unsigned int i, bool is_up)
 {
 	routers[i].is_up = is_up;
 	if (!is_up)
-		hang_up_all(i);
-}
-
-void
-router_flap(unsigned int i)
-{
-	hang_up_all(i);
+		router_flap(i);
 }
 
 void
@@ -555,6 +656,7 @@ router_heal(void)
 void
 router_forget_client(void)
 {
+	is_listening = false;
 	for (size_t i = 0; i < conns.n; i++)
 		sock_close(FD_BASE + (int)i);
 }

@@ -169,7 +169,8 @@ void api_init(void);
 /* ---- router.c ---- */
 
 enum {
-	ROUTERS = 3
+	ROUTERS = 3,
+	ROUTER_PASSIVE = 2, /* eipd waits for it */
 };
 void router_init(void);
 void router_text(unsigned int i, char out[ADDR_TEXT_B]);

@@ -39,6 +39,8 @@ ROUTER_AS = 64500
 EIPD_AS = 64512
 CLONE_NEWNET = 0x40000000
 libc = ctypes.CDLL(None, use_errno=True)
+# Every deadline is that many times later: for machines that are emulated.
+patience = 1
 
 
 class LabError(Exception):
@@ -62,6 +64,7 @@ def wait_for(what, condition, timeout=20.0):
     An exception of LabError, OSError or HTTPException counts as not yet, and
     the last one is named if it never comes true.
     """
+    timeout *= patience
     deadline = time.monotonic() + timeout
     pause = threading.Event()
     last = None
@@ -411,7 +414,7 @@ class Lab:
         with inside(self.ns(host)):
             s = socket.socket(family, socket.SOCK_STREAM)
         try:
-            s.settimeout(timeout)
+            s.settimeout(timeout * patience)
             s.connect((address, port))
         except BaseException:
             s.close()

@@ -43,7 +43,9 @@ keep_wanted(struct err *err)
 	}
 	if (!is_permitted(caps, CAP_NET_ADMIN)) {
 		code = err_set(err, -EPERM,
-		    "needs CAP_NET_ADMIN: start as root or by systemd unit");
+		    "needs CAP_NET_ADMIN: start as root, or by a unit "
+		    "whose AmbientCapabilities= and CapabilityBoundingSet= "
+		    "have it (systemctl revert eipd: as shipped)");
 		goto out;
 	}
 	if (!is_permitted(caps, CAP_NET_BIND_SERVICE))

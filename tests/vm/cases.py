@@ -2,6 +2,7 @@
 """The cases of tests/vm/run, which calls this."""
 import argparse
 import contextlib
+import functools
 import json
 import os
 import random
@@ -27,7 +28,7 @@ def payload(args, work):
         shutil.copytree(os.path.join(HERE, "..", part),
                         os.path.join(folder, "tests", part),
                         ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(args.package, folder)
+    shutil.copy(args.package, os.path.join(folder, "eipd.deb"))
     return folder
 
 
@@ -56,10 +57,6 @@ def run_pytest(args, name):
         if machine.status or not passed:
             raise Failed(f"{name}: exit {machine.status}")
     return f"{name}: {passed} tests passed"
-
-
-def run_service(args):
-    return run_pytest(args, "service")
 
 
 class Record:
@@ -136,7 +133,10 @@ def run_cuts(args):
 
 
 WHEN = {"starting": "while it starts", "state": "while Services come and go"}
-CASES = {"service": run_service, "cuts": run_cuts}
+CASES = {"service": functools.partial(run_pytest, name="service"),
+         "bad": functools.partial(run_pytest, name="bad"),
+         "locked": functools.partial(run_pytest, name="locked"),
+         "cuts": run_cuts}
 
 
 def main():

@@ -8,6 +8,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 "..", "net"))
 import lab  # noqa: E402
 
+lab.patience = 6
 PACKAGE = "/payload/eipd.deb"
 
 
@@ -52,6 +53,12 @@ class Unit(lab.Eipd):
     def pid(self):
         return int(self.show("MainPID"))
 
+    def wait_tries(self):
+        """More of them than systemd allows by default."""
+        tries = int(self.show("NRestarts")) + 6
+        lab.wait_for("six more tries", lambda: int(
+            self.show("NRestarts")) >= tries)
+
     def drop_in(self, name, text):
         """Says that in the section [Service] too; None takes it back."""
         path = f"/run/systemd/system/eipd.service.d/{name}.conf"
@@ -64,3 +71,7 @@ class Unit(lab.Eipd):
 
     def text(self):
         return lab.run("journalctl", "-u", "eipd", "-o", "cat")
+
+    def said(self):
+        """The lines of eipd itself, not systemd's about it."""
+        return lab.run("journalctl", "-t", "eipd", "-o", "cat").splitlines()

@@ -1,0 +1,16 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A kernel that will not load nf_tables, for which there is no way back: a
+machine of its own."""
+import guest
+from lab import run
+
+
+def test_nf_tables_is_locked_away():
+    run("sysctl", "-qw", "kernel.modules_disabled=1")
+    with open("/proc/modules") as f:
+        assert "nf_tables" not in f.read()
+    eipd = guest.Unit(guest.GuestLab())
+    eipd.wait_tries()
+    said = eipd.said()
+    assert len(set(said)) == 1, said
+    assert "load the module nfnetlink" in said[0]

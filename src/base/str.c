@@ -234,35 +234,3 @@ str_hash(const char *s)
 		h = (h ^ (unsigned char)*s) * UINT64_C(0x100000001b3);
 	return h;
 }
-
-size_t
-str_utf8_length(const char *text, size_t size_b)
-{
-	static const struct {
-		unsigned char first_min, first_max, second_min, second_max;
-		size_t n;
-	} forms[] = {
-		{ 0xc2, 0xdf, 0x80, 0xbf, 2 },
-		{ 0xe0, 0xe0, 0xa0, 0xbf, 3 },
-		{ 0xe1, 0xec, 0x80, 0xbf, 3 },
-		{ 0xed, 0xed, 0x80, 0x9f, 3 },
-		{ 0xee, 0xef, 0x80, 0xbf, 3 },
-		{ 0xf0, 0xf0, 0x90, 0xbf, 4 },
-		{ 0xf1, 0xf3, 0x80, 0xbf, 4 },
-		{ 0xf4, 0xf4, 0x80, 0x8f, 4 },
-	};
-	const unsigned char *s = (const unsigned char *)text;
-
-	for (size_t i = 0; i < ARRAY_LEN(forms); i++) {
-		if (s[0] < forms[i].first_min || s[0] > forms[i].first_max)
-			continue;
-		if (size_b < forms[i].n || s[1] < forms[i].second_min ||
-		    s[1] > forms[i].second_max)
-			return 0;
-		for (size_t k = 2; k < forms[i].n; k++)
-			if ((s[k] & 0xc0) != 0x80)
-				return 0;
-		return forms[i].n;
-	}
-	return 0;
-}

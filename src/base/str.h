@@ -50,10 +50,6 @@ size_t str_distance(const char *a, const char *b);
  * a typing error. */
 const char *str_nearest(const char *s, const char *const *names, size_t n);
 
-/* Octets of the UTF-8 sequence (RFC 3629) of more than one octet at `text`,
- * which has `size_b`; 0 if it is none. */
-size_t str_utf8_length(const char *text, size_t size_b);
-
 /* FNV-1a, for tables; not for anything hostile. */
 uint64_t str_hash(const char *s);
 

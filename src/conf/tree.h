@@ -69,8 +69,8 @@ ATTR_NODISCARD int tree_parse_yaml(const char *text, size_t size_b,
     struct arena *arena, int (*fn)(void *arg, const struct tree *doc),
     void *arg, struct err *err);
 
-/* One JSON value.  A NUL in a string becomes U+FFFD, numbers keep their
- * spelling; of a key that comes twice the first one counts.  No positions. */
+/* One JSON value by jansson; NUL in strings and integers beyond 64 bits are
+ * no reason to fail. No positions. */
 ATTR_NODISCARD int tree_parse_json(const char *text, size_t size_b,
     struct arena *arena, const struct tree **out, struct err *err);
 

@@ -6,6 +6,37 @@
 #include <string.h>
 #include <time.h>
 
+/* Octets of the UTF-8 sequence at `s` (RFC 3629), 0 if it is none. */
+static size_t
+utf8_length(const unsigned char *s)
+{
+	static const struct {
+		unsigned char first_min, first_max, second_min, second_max;
+		size_t n;
+	} forms[] = {
+		{ 0xc2, 0xdf, 0x80, 0xbf, 2 },
+		{ 0xe0, 0xe0, 0xa0, 0xbf, 3 },
+		{ 0xe1, 0xec, 0x80, 0xbf, 3 },
+		{ 0xed, 0xed, 0x80, 0x9f, 3 },
+		{ 0xee, 0xef, 0x80, 0xbf, 3 },
+		{ 0xf0, 0xf0, 0x90, 0xbf, 4 },
+		{ 0xf1, 0xf3, 0x80, 0xbf, 4 },
+		{ 0xf4, 0xf4, 0x80, 0x8f, 4 },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(forms); i++) {
+		if (s[0] < forms[i].first_min || s[0] > forms[i].first_max)
+			continue;
+		if (s[1] < forms[i].second_min || s[1] > forms[i].second_max)
+			return 0;
+		for (size_t k = 2; k < forms[i].n; k++)
+			if ((s[k] & 0xc0) != 0x80)
+				return 0;
+		return forms[i].n;
+	}
+	return 0;
+}
+
 static void
 add_escaped(struct str *out, unsigned char c)
 {
@@ -27,7 +58,6 @@ static void
 add_quoted(struct str *out, const char *value)
 {
 	const unsigned char *s = (const unsigned char *)value;
-	const unsigned char *end = s + strlen(value);
 
 	str_add_n(out, "\"", 1);
 	while (*s) {
@@ -45,7 +75,7 @@ add_quoted(struct str *out, const char *value)
 			add_escaped(out, *s++);
 			continue;
 		}
-		n = str_utf8_length((const char *)s, (size_t)(end - s));
+		n = utf8_length(s);
 		if (n)
 			str_add_n(out, (const char *)s, n);
 		else

@@ -393,6 +393,12 @@ check_settled(void)
 			      "%zu",
 		    world_count(in.world, OBJECT_SERVICE),
 		    api_count(OBJECT_SERVICE));
+	if (world_count(in.world, OBJECT_EIP) !=
+	    api_count(OBJECT_EIP) + file_count_pools())
+		sim_violation("4: the world has %zu pools, the API server %zu, "
+			      "the object file %zu",
+		    world_count(in.world, OBJECT_EIP), api_count(OBJECT_EIP),
+		    file_count_pools());
 	if (sim_app->is_withdrawn) {
 		check_withdrawn(&in);
 	} else {

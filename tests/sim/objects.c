@@ -53,7 +53,7 @@ static const char *const wanted_addrs[] = { "192.0.2.1", "192.0.2.2",
 	"192.0.2.5", "198.51.100.1", "203.0.113.1", "2001:db8::2",
 	"2001:db8::3, 192.0.2.2", "100.64.0.1" };
 
-/* In order of preference. */
+/* In order of preference: one or both, IPv6 first. */
 static const struct {
 	const char *v[2];
 	const char *policy;
@@ -144,18 +144,19 @@ do_service(const struct event *ev)
 	const char *addr = (a >> 8) % 4 == 0
 	    ? wanted_addrs[b % ARRAY_LEN(wanted_addrs)]
 	    : NULL;
-	const char *pool =
-	    (a >> 12) % 6 == 0 ? pools[(b >> 4) % POOLS].name : NULL;
+	const char *pool = (a >> 12) % 6 == 0 ? pools[(b >> 4) % POOLS].name
+	    : (a >> 12) % 12 == 1	      ? "filed"
+					      : NULL;
 	const char *share = (a >> 16) % 4 == 0 ? "k" : NULL;
 	bool is_local = (a >> 20) % 5 == 0;
-	uint32_t family = (a >> 24) % (2 * ARRAY_LEN(families));
-	bool is_field = (a >> 28) % 4 == 0;
+	bool is_dual = (a >> 24) % 4 == 0;
+	bool is_v6 = (a >> 28) % 4 == 1;
+	uint32_t family = 2 * is_dual + is_v6;
+	bool is_field = (a >> 30) % 4 == 0;
 	json_t *notes = json_object();
 	json_t *list = json_array();
 	json_t *body;
 
-	if (family >= ARRAY_LEN(families))
-		family = 0;
 	if (addr && !is_field)
 		json_object_set_new(notes, "eipd.io/addresses",
 		    json_string(addr));

@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * shell: the small seams: probes (net/tcp_get.h), no objects from files
- * (source/files.h), nobody at the control socket (ctl/server.h).
+ * shell: the small seams: probes (net/tcp_get.h), nobody at the control socket
+ * (ctl/server.h); and the folder of object files, which is a real one.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "ctl/server.h"
 #include "net/tcp_get.h"
 #include "sim.h"
-#include "source/files.h"
 
 #define LATENCY_MAX_US (20 * MONO_MS)
 
@@ -108,47 +109,68 @@ probe_forget_client(void)
 		probes.v[i]->is_cancelled = true;
 }
 
-/* ---- files: an empty directory ---- */
+/* ---- object files: a folder with one file, or none ---- */
 
-struct files {
-	const struct sink *sink;
-};
+#define FILE_NAME "/pool.yaml"
 
-struct files *
-files_new(struct loop *loop, const char *dir, const struct sink *sink)
+static char folder[] = "/tmp/eipd-sim-XXXXXX";
+static char path[sizeof(folder) + sizeof(FILE_NAME)];
+static enum file_state file;
+
+static void
+remove_folder(void)
 {
-	struct files *files = mem_new(struct files);
-
-	(void)loop;
-	(void)dir;
-	files->sink = sink;
-	files_reload(files);
-	return files;
+	(void)unlink(path);
+	(void)rmdir(folder);
 }
 
 void
-files_free(struct files *files)
+file_init(void)
 {
-	free(files);
-}
-
-void
-files_reload(struct files *files)
-{
-	const struct sink *sink = files->sink;
-
-	for (int k = 0; k < OBJECT__COUNT; k++) {
-		sink->list_begin(sink->arg, (enum object_kind)k,
-		    CLUSTER_STATIC);
-		sink->list_end(sink->arg, (enum object_kind)k, CLUSTER_STATIC);
-	}
+	if (!mkdtemp(folder))
+		abort();
+	snprintf(path, sizeof(path), "%s" FILE_NAME, folder);
+	atexit(remove_folder);
 }
 
 const char *
-files_problem(const struct files *files)
+file_folder(void)
 {
-	(void)files;
-	return "";
+	return folder;
+}
+
+void
+file_put(enum file_state state)
+{
+	static const char *const texts[] = {
+		[FILE_GOOD] = "apiVersion: network.kubesphere.io/v1alpha2\n"
+			      "kind: Eip\nmetadata: {name: filed}\n"
+			      "spec: {address: 192.0.2.64-192.0.2.66,"
+			      " sticky: 30m, quarantine: 3m}\n",
+		[FILE_BROKEN] = "apiVersion: {",
+	};
+	FILE *f;
+
+	file = state;
+	(void)unlink(path);
+	if (state == FILE_NONE)
+		return;
+	f = fopen(path, "w");
+	if (!f || fputs(texts[state], f) < 0 || fclose(f) < 0)
+		abort();
+}
+
+void
+file_heal(void)
+{
+	if (file == FILE_BROKEN)
+		file_put(FILE_GOOD);
+}
+
+size_t
+file_count_pools(void)
+{
+	return file == FILE_GOOD;
 }
 
 /* ---- control ---- */

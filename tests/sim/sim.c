@@ -107,6 +107,7 @@ start(void *arg)
 	sim_app = mem_new(struct app);
 	conf_defaults(&sim_app->conf);
 	sim_app->conf.kubeconfig = kubeconfig_path;
+	sim_app->conf.objects = file_folder();
 	sim_app->notify = notify_new();
 	if (app_start(sim_app, &err) < 0)
 		sim_violation("6: eipd does not start: %s", err.text);
@@ -209,6 +210,7 @@ run_story(struct story *story, uint64_t seed, bool is_verbose)
 	sim_loop_init(seed, is_verbose);
 	json_object_seed(1);
 	make_kubeconfig();
+	file_put(FILE_NONE);
 	router_init();
 	objects_init();
 	api_init();
@@ -458,6 +460,7 @@ main(int argc, char **argv)
 
 	if (rc)
 		return rc;
+	file_init();
 	if (o.replay)
 		return replay(&o);
 	for (uint64_t seed = o.from; seed <= o.to && !(rc && o.first); seed++) {

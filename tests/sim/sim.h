@@ -14,14 +14,15 @@
  *                                        watches, status and Event writes
  *   net/sock.h                router.c   BGP neighbours
  *   net/tcp_get.h             shell.c    probes of nodes
- *   source/files.h, ctl/server.h  shell.c  nothing: no files, no clients
+ *   ctl/server.h            shell.c      nothing: no clients
  *
  * A function that one of these headers gains needs its model.
  *
  * So everything else is what is shipped: decoders, list and watch, planner,
  * rule sets and their encoding, commits and reading back, sessions and
  * Adj-RIB-Out, status writer, the reconcile loop.  libmnl, libnftnl and
- * jansson only lay out messages here; no descriptor is opened but one memfd.
+ * jansson only lay out messages here.  Object files are real ones, but nobody
+ * tells of their changes: they are found by polling.
  *
  * A story is a list of events (story.c) made from a seed.  After each turn of
  * the loop check.c holds the models against each other.  A crash unwinds to
@@ -198,6 +199,17 @@ enum probe_fault {
 void probe_set_fault(const struct addr *addr, enum probe_fault fault);
 void probe_heal(void);
 void probe_forget_client(void);
+
+enum file_state {
+	FILE_NONE,
+	FILE_GOOD,
+	FILE_BROKEN,
+};
+void file_init(void);
+const char *file_folder(void);
+void file_put(enum file_state state);
+void file_heal(void);
+size_t file_count_pools(void); /* once it was read */
 
 /* ---- story.c ---- */
 

@@ -157,6 +157,19 @@ do_database(const struct event *ev)
 	database_set_fault((enum database_fault)how);
 }
 
+/* ---- object files ---- */
+
+static void
+do_file(const struct event *ev)
+{
+	static const char *const words[] = { "is removed", "has a pool",
+		"is broken" };
+	uint32_t how = ev->arg[0] % ARRAY_LEN(words);
+
+	sim_tell("the object file %s", words[how]);
+	file_put((enum file_state)how);
+}
+
 /* ---- kernel ---- */
 
 static void
@@ -329,6 +342,7 @@ static const struct {
 	{ "write-fault", 5, do_write_fault },
 	{ "router", 6, do_router },
 	{ "database", 6, do_database },
+	{ "file", 4, do_file },
 	{ "kernel", 6, do_kernel },
 	{ "crash", 7, do_crash },
 	{ "stop", 2, do_stop },
@@ -396,6 +410,7 @@ story_heal(void)
 	kernel_heal();
 	router_heal();
 	probe_heal();
+	file_heal();
 	sim_crash_at(0);
 }
 

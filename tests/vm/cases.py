@@ -8,6 +8,7 @@ import os
 import random
 import re
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -140,6 +141,9 @@ CASES = {"service": functools.partial(run_pytest, name="service"),
 
 
 def main():
+    # Both unwind, so that neither machine nor folder is left behind.
+    for signo in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(signo, signal.default_int_handler)
     p = argparse.ArgumentParser()
     p.add_argument("--emulator", required=True)
     p.add_argument("--base", required=True)
@@ -156,6 +160,8 @@ def main():
         except (Failed, MachineError) as e:
             print(f"{args.suite}: FAILED: {e}")
             return 1
+        except KeyboardInterrupt:
+            return 130
     print(f"{args.suite}: {', '.join(done)}")
     return 0
 

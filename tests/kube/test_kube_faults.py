@@ -169,7 +169,8 @@ def test_start_without_the_api_server(net, eipd):
 def serves_without_and_recovers(net, eipd, wrap, words, mend):
     net.kube.apply(service("web"))
     address = address_of(net, "web")
-    reach(net, address)
+    # Every kube-proxy is up to date, also after another test's faults.
+    wait_for("all nodes", lambda: net.spread(address, 80, 30), 60)
     eipd.wait_state("default", "web", "announced")
     eipd.stop()
     with NftMonitor(net) as monitor:

@@ -120,7 +120,8 @@ def driver(tmp_path_factory):
     for pattern in ("base/*.c", "model/*.c", "conf/tree*.c", "net/http*.c",
                     "source/decode*.c", "source/kube*.c", "apply/kube_*.c"):
         src += glob.glob(f"{TOP}/src/{pattern}")
-    src += [f"{TOP}/src/sys/{n}.c" for n in ("loop", "log", "clock")]
+    src += [f"{TOP}/src/sys/{n}.c" for n in ("loop", "log", "journal",
+                                          "clock")]
     run(os.environ.get("CC", "cc"), "-std=gnu11", "-D_GNU_SOURCE", "-O1", "-g",
         "-fsanitize=address,undefined", f"-I{TOP}/src", "-o", out, *src,
         "-levent", "-lcurl", "-ljansson", "-lyaml")

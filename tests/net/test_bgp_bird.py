@@ -47,7 +47,8 @@ def driver(tmp_path_factory):
            f"{TOP}/src/net/sock.c"]
     for pattern in ("base/*.c", "bgp/*.c", "apply/bgp_speaker*.c"):
         src += glob.glob(f"{TOP}/src/{pattern}")
-    src += [f"{TOP}/src/sys/{n}.c" for n in ("loop", "log", "clock")]
+    src += [f"{TOP}/src/sys/{n}.c" for n in ("loop", "log", "journal",
+                                          "clock")]
     sh(os.environ.get("CC", "cc"), "-std=gnu11", "-D_GNU_SOURCE", "-O1", "-g",
        "-fsanitize=address,undefined", f"-I{TOP}/src", "-o", out, *src,
        "-levent")

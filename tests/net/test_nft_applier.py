@@ -39,7 +39,8 @@ def program(tmp_path_factory):
     out = str(tmp_path_factory.mktemp("driver") / "nft_driver")
     src = ["tests/net/nft_driver.c", "src/plan/slots.c", "src/net/nl.c",
            "src/net/nl_msg.c", "src/apply/local_route.c", "src/apply/conntrack.c",
-           "src/sys/clock.c", "src/sys/log.c", "src/model/service.c"]
+           "src/sys/clock.c", "src/sys/journal.c", "src/sys/log.c",
+           "src/model/service.c"]
     for pattern in ("src/plan/ruleset*.c", "src/apply/nft*.c", "src/base/*.c"):
         src += sorted(os.path.relpath(p, TOP)
                       for p in glob.glob(os.path.join(TOP, pattern)))

@@ -344,6 +344,23 @@ check_transaction(void)
 		router_each_route(i, on_route, NULL);
 }
 
+/* The kernel has it for a Service that has not given it back. */
+static bool
+is_needed(const struct addr *addr)
+{
+	const struct kernel_frontends *all = kernel_frontends();
+	char ns[64];
+	char name[64];
+
+	for (size_t i = 0; i < all->v.n; i++)
+		if (addr_eq(&all->v.v[i].addr, addr) &&
+		    sscanf(all->v.v[i].service, "%*[^/]/%63[^/]/%63s", ns,
+			name) == 2 &&
+		    !check_is_excused(ns, name))
+			return true;
+	return false;
+}
+
 /* A router gives up what it kept over a restart. */
 void
 check_forgotten(const struct addr *addr)
@@ -351,7 +368,7 @@ check_forgotten(const struct addr *addr)
 	char text[ADDR_TEXT_B];
 
 	/* Without a database it may take until the cluster is listed. */
-	if (sim_now() > damaged_until && check_is_programmed(addr) && sim_app &&
+	if (sim_now() > damaged_until && is_needed(addr) && sim_app &&
 	    !sim_app->is_withdrawn && !is_ledger_excused &&
 	    !object_is_passive(addr))
 		sim_violation("6: a restart withdraws %s",

@@ -34,8 +34,10 @@ enum {
 struct sock {
 	struct http *http;
 	struct sock *next;
+	struct http_request *request; /* NULL: none uses it now */
 	struct loop_fd *lfd;
 	int fd;
+	unsigned int want; /* what curl waits for */
 };
 
 struct http {
@@ -65,10 +67,19 @@ struct http_request {
 	char error[CURL_ERROR_SIZE];
 	bool is_too_big;
 	bool is_held;
-	bool is_paused; /* by curl, because it is held */
 };
 
 static void http_collect(struct http *http);
+
+static void
+sock_want(struct sock *s)
+{
+	unsigned int want = s->want;
+
+	if (s->request && s->request->is_held)
+		want &= ~(unsigned int)LOOP_READ;
+	loop_fd_want(s->lfd, want);
+}
 
 static void
 on_sock(void *arg, unsigned int ready)
@@ -144,9 +155,7 @@ on_curl_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *sockp)
 {
 	struct http *http = arg;
 	struct sock *s = sockp;
-	unsigned int want = 0;
 
-	(void)easy;
 	if (what == CURL_POLL_REMOVE) {
 		if (s)
 			sock_remove(http, s);
@@ -162,11 +171,13 @@ on_curl_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *sockp)
 		http->socks = s;
 		curl_multi_assign(http->multi, fd, s);
 	}
+	curl_easy_getinfo(easy, CURLINFO_PRIVATE, &s->request);
+	s->want = 0;
 	if (what & CURL_POLL_IN)
-		want |= LOOP_READ;
+		s->want |= LOOP_READ;
 	if (what & CURL_POLL_OUT)
-		want |= LOOP_WRITE;
-	loop_fd_want(s->lfd, want);
+		s->want |= LOOP_WRITE;
+	sock_want(s);
 	return 0;
 }
 
@@ -216,6 +227,10 @@ request_free(struct http_request *r)
 	*at = r->next;
 	curl_multi_remove_handle(http->multi, r->easy);
 	curl_easy_cleanup(r->easy);
+	for (struct sock *s = http->socks; s; s = s->next) {
+		if (s->request == r)
+			s->request = NULL;
+	}
 	curl_slist_free_all(r->headers);
 	curl_slist_free_all(r->connect_to);
 	loop_timer_free(r->idle_timer);
@@ -299,11 +314,6 @@ on_curl_data(char *data, size_t size, size_t n, void *arg)
 	struct http_request *r = arg;
 	size_t size_b = size * n;
 
-	/* What curl has unpacked already it keeps. */
-	if (r->is_held) {
-		r->is_paused = true;
-		return CURL_WRITEFUNC_PAUSE;
-	}
 	r->last_rx = loop_now(r->http->loop);
 	if (r->conf.is_stream) {
 		r->conf.on_data(r->conf.arg, data, size_b);
@@ -502,7 +512,10 @@ set_request(struct http_request *r, const struct http_request_conf *conf)
 	curl_easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
 	curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_curl_data);
 	curl_easy_setopt(easy, CURLOPT_WRITEDATA, r);
-	if (!conf->no_compression && !r->endpoint->no_compression)
+	/* Streams not: a compressed watch is a row of gzip members, of which
+	 * curl reads the first one only, and a list is unpacked by curl at
+	 * once, however long the peer would have to wait for us. */
+	if (!conf->is_stream && !r->endpoint->no_compression)
 		curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, "gzip");
 	if (conf->body) {
 		curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE,
@@ -551,9 +564,11 @@ http_cancel(struct http_request *request)
 void
 http_hold(struct http_request *request, bool is_held)
 {
-	request->is_held = is_held;
-	if (is_held || !request->is_paused)
+	if (request->is_held == is_held)
 		return;
-	request->is_paused = false;
-	curl_easy_pause(request->easy, CURLPAUSE_CONT);
+	request->is_held = is_held;
+	for (struct sock *s = request->http->socks; s; s = s->next) {
+		if (s->request == request)
+			sock_want(s);
+	}
 }

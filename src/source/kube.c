@@ -221,7 +221,6 @@ on_stream_data(void *arg, const char *data, size_t size_b)
 		s->off = 0;
 	}
 	str_add_n(&s->buf, data, size_b);
-	hold_if_behind(s);
 	loop_timer_arm(s->kube->work_timer, 0);
 }
 
@@ -269,9 +268,6 @@ stream_open(struct stream *s)
 		.timeout_us = is_list ? 0 : WATCH_MAX_US,
 		.idle_timeout_us = is_list ? LIST_IDLE_US : WATCH_IDLE_US,
 		.is_stream = true,
-		/* A compressed watch is a row of gzip members, of which curl
-		 * reads the first one only. */
-		.no_compression = !is_list,
 		.on_response = on_stream_response,
 		.on_data = on_stream_data,
 		.on_done = on_stream_done,

@@ -2,7 +2,6 @@
 """An API server that misbehaves: what is served stays as it is, nothing is
 written, the user is told, and it goes on as soon as the server does."""
 import contextlib
-import gzip
 import http.client
 import json
 import os
@@ -292,32 +291,6 @@ def test_list(net, eipd, server, web, fault, words):
         if words:
             problem(eipd, "API server", *words)
         server.wait_given("list", "services", 2)
-
-
-PACKED_B = 256 << 20
-
-
-def packed(x):
-    """Takes a thousandth of its size on the way: most of it is blanks."""
-    head, tail = x.ask().read().split(b'"items":[', 1)
-    x.reply(200, gzip.compress(head + b'"items":[' + b" " * PACKED_B + tail),
-            Content_Encoding="gzip")
-
-
-def memory_b(eipd):
-    with open(f"/proc/{eipd.proc.pid}/status", encoding="ascii") as f:
-        return [int(line.split()[1]) << 10 for line in f
-                if line.startswith("VmHWM")][0]
-
-
-def test_packed_list(net, eipd, server, web):
-    with calm(net, eipd, server, web):
-        before = memory_b(eipd)
-        server.fault("list", "services", packed)
-        server.fault("watch", "services", once(gone_event))
-        server.cut("watch", "services")
-        server.wait_given("watch", "services", 2)
-        assert memory_b(eipd) - before < PACKED_B / 4
 
 
 RESOURCES = ("services", "endpointslices", "nodes", "namespaces", "eips",

@@ -142,7 +142,7 @@ lookup_cluster(const struct ctl_request *req, const char *wanted,
 {
 	const struct ctl_state *s = req->state;
 	struct search q = { .state = s, .ns = ns, .name = name };
-	struct str all = { 0 };
+	struct str after = { 0 };
 	char *cluster;
 
 	if (wanted) {
@@ -151,9 +151,10 @@ lookup_cluster(const struct ctl_request *req, const char *wanted,
 		search_cluster(&q, CLUSTER_STATIC);
 		s->each_cluster(s->arg, on_cluster, &q);
 		if (q.found.n == 0)
-			(void)s->services(s->arg, &all, SIZE_MAX, on_service,
+			(void)s->services(s->arg, &after, SIZE_MAX, on_service,
 			    &q);
 	}
+	str_fini(&after);
 	cluster = pick(&q, answer);
 	for (size_t i = 0; i < q.found.n; i++)
 		free(q.found.v[i]);

@@ -100,6 +100,16 @@ class KubeLab(Lab):
             "get", "--raw", "/apis/network.kubesphere.io/v1alpha2/eips"))
         self.kubeconfig = self.kube.service_account("eipd-system", "eipd")
 
+    def restart_proxies(self):
+        """Each of a kube-proxy's watches waits up to 60 s when the API server
+        was away; a new kube-proxy knows everything at once."""
+        for name in NODES:
+            self.kube.kill(f"kube-proxy-{name}")
+            self.kube.start_proxy(name, self.ns(name))
+        for name in NODES:
+            wait_for(f"kube-proxy of {name}", lambda n=name: self.connect(
+                "127.0.0.1", 10256, host=n).close() is None)
+
     def down(self):
         if hasattr(self, "kube"):
             self.kube.stop()

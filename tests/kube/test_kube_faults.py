@@ -155,6 +155,7 @@ def test_start_without_the_api_server(net, eipd):
     finally:
         eipd.set_object("bgp", None)
         net.kube.start_apiserver()
+        net.restart_proxies()
     wait_for("ready", eipd.is_ready, 60)
     eipd.wait_state("default", "web", "announced")
     assert ingress(net, "web") == [address]
@@ -169,8 +170,7 @@ def test_start_without_the_api_server(net, eipd):
 def serves_without_and_recovers(net, eipd, wrap, words, mend):
     net.kube.apply(service("web"))
     address = address_of(net, "web")
-    # Every kube-proxy is up to date, also after another test's faults.
-    wait_for("all nodes", lambda: net.spread(address, 80, 30), 60)
+    wait_for("every kube-proxy knows it", lambda: net.spread(address, 80, 30), 60)
     eipd.wait_state("default", "web", "announced")
     eipd.stop()
     with NftMonitor(net) as monitor:

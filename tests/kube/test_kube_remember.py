@@ -48,6 +48,7 @@ def start_alone(eipd):
 
 def back(net, eipd):
     net.kube.start_apiserver()
+    net.restart_proxies()
     wait_for("ready", eipd.is_ready, 60)
     wait_for("connected", lambda: cluster(eipd)["connected"], 60)
 

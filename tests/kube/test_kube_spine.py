@@ -196,6 +196,7 @@ def test_api_server_killed_and_back(net, eipd, web):
             "/v1/status")["clusters"][0]["connected"], 60)
         assert monitor.finish() == []
     stream.finish()
+    net.restart_proxies()
     net.kube.apply(service("again"))
     wait_for("new ones are served", lambda: ingress(net, "again"))
     delete(net, "again")

@@ -126,7 +126,7 @@ frontend_healthy(const struct decision *decision,
 
 	/* Fail open uses all of them, which does not make them healthy. */
 	if (!frontend->backends)
-		return decision->is_degraded &&
+		return decision->is_fail_open &&
 			frontend->n_usable == frontend->n_backends
 		    ? 0
 		    : frontend->n_usable;

@@ -48,20 +48,21 @@ tell_backends(struct app *app, struct record *r)
 {
 	const struct decision *d = r->decision;
 	bool none = d->n_addrs && !d->has_backends;
+	/* A node that is new, and not asked yet, does not end it. */
+	bool degraded = d->is_degraded || (d->is_fail_open && r->told_degraded);
 
 	if (none != r->told_no_backends)
 		event(app, r, none, none ? "NoBackends" : "BackendsRestored",
 		    none ? "no node or endpoint can take its traffic"
 			 : "traffic flows to its backends again");
-	if (d->is_degraded != r->told_degraded)
-		event(app, r, d->is_degraded,
-		    d->is_degraded ? "Degraded" : "Recovered",
-		    d->is_degraded
+	if (degraded != r->told_degraded)
+		event(app, r, degraded, degraded ? "Degraded" : "Recovered",
+		    degraded
 			? "all its nodes fail their probe at once; all stay "
 			  "in use"
 			: "a node answers its probe again");
 	r->told_no_backends = none;
-	r->told_degraded = d->is_degraded;
+	r->told_degraded = degraded;
 }
 
 static void

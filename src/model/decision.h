@@ -29,7 +29,7 @@ enum backend_state {
 	BACKEND_ACTIVE,
 	BACKEND_DRAINING,
 	BACKEND_DOWN, /* known, gets no new flow */
-	BACKEND_DEGRADED, /* failing, used because all fail (fail open) */
+	BACKEND_DEGRADED, /* used because none is usable (fail open) */
 };
 
 const char *backend_state_name(enum backend_state state);
@@ -87,7 +87,8 @@ struct decision {
 	size_t n_candidates;
 	const struct frontend *frontends;
 	size_t n_frontends;
-	bool is_degraded; /* fail open is in force */
+	bool is_fail_open; /* no node is usable: all are used */
+	bool is_degraded; /* and each has failed: none is still to be asked */
 	uint64_t node_floor; /* see backends_may_use() */
 	bool has_backends; /* at least one usable one */
 	bool is_announced; /* wants routes: not passive, not withdrawn */

@@ -13,6 +13,7 @@ struct candidate_node {
 	const char *name; /* borrowed from the world's Node */
 	uint64_t hash;
 	bool is_usable; /* probe up, or Ready where probes are off */
+	bool is_unasked; /* its probe has not answered yet */
 	const char *probe;
 };
 
@@ -35,6 +36,7 @@ struct chosen {
 	size_t n;
 	size_t n_usable;
 	uint64_t floor; /* of the nodes' weights, 0: any other counts too */
+	bool is_fail_open;
 	bool is_degraded;
 };
 
@@ -98,6 +100,7 @@ make_candidate(const struct plan_input *in, const struct node *node,
 		.hash = str_hash(node->o.name),
 		.is_usable =
 		    in->conf.probe_on ? probe == PROBE_UP : node->is_ready,
+		.is_unasked = in->conf.probe_on && probe == PROBE_UNKNOWN,
 		.probe = in->conf.probe_on ? probe_state_name(probe) : "" };
 	return true;
 }
@@ -230,22 +233,26 @@ choose_nodes(const struct candidate_node *v, size_t n, uint64_t seed,
 	uint64_t floor = 0;
 	size_t picked[BACKENDS_PER_FRONTEND_MAX];
 	size_t n_usable = 0;
+	size_t n_unasked = 0;
 	bool is_subset = n > max;
 	size_t k = n;
 
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < n; i++) {
 		n_usable += v[i].is_usable;
+		n_unasked += v[i].is_unasked;
+	}
 	if (is_subset) {
 		k = pick_subset(v, n, n_usable > 0, seed, max, picked, &floor);
 		qsort(picked, k, sizeof(picked[0]), index_order);
 	}
 	out->floor = floor;
-	out->is_degraded = n > 0 && n_usable == 0;
+	out->is_fail_open = n > 0 && n_usable == 0;
+	out->is_degraded = out->is_fail_open && n_unasked == 0;
 	out->v = arena_array(arena, struct backend, k);
 	out->n = k;
 	for (size_t i = 0; i < k; i++) {
 		out->v[i] = node_backend(&v[is_subset ? picked[i] : i],
-		    out->is_degraded);
+		    out->is_fail_open);
 		out->n_usable += out->v[i].state != BACKEND_DOWN;
 	}
 }
@@ -385,7 +392,7 @@ bool
 backends_may_use(const struct decision *d, const char *ns, const char *name,
     const char *node)
 {
-	return d->is_degraded ||
+	return d->is_fail_open ||
 	    mix(str_hash(node), service_seed(ns, name)) >= d->node_floor;
 }
 
@@ -438,6 +445,7 @@ backends_choose(const struct plan_input *in, struct node_cache *nodes,
 				.backends = c.v,
 				.n_backends = c.n,
 				.n_usable = c.n_usable };
+			decision->is_fail_open |= c.is_fail_open;
 			decision->is_degraded |= c.is_degraded;
 			decision->has_backends |= c.n_usable > 0;
 		}

@@ -23,7 +23,8 @@ struct node_cache;
 struct node_cache *node_cache_new(void);
 void node_cache_free(struct node_cache *cache);
 
-/* Fills frontends, is_degraded and has_backends for decision->addrs. */
+/* Fills frontends, is_fail_open, is_degraded and has_backends for
+ * decision->addrs. */
 void backends_choose(const struct plan_input *in, struct node_cache *nodes,
     const struct service *service, struct forwarding forwarding,
     struct decision *decision);

@@ -143,6 +143,35 @@ def test_all_probes_failing_at_once_change_nothing(net, eipd, web, healthy):
     problem(eipd, "default/web")
 
 
+def test_nodes_not_asked_yet_do_not_fail(net, eipd, healthy):
+    def told():
+        return [word for word in ("Degraded", "Recovered")
+                if f"service default/asks: {word}" in eipd.text()]
+
+    nodes = objects.base()["nodes"]
+    with eipd.extra("asks", objects.service("asks")):
+        eipd.set_object("nodes", None)
+        problem(eipd, "default/asks", "no backends")
+        eipd.set_object("nodes", nodes)
+        wait_backends(eipd, "default/asks", n1="active", n2="active",
+                      n3="active")
+        assert told() == []
+
+        # Nor do they end it for those that do.
+        net.set_healthy("n3", False)
+        eipd.set_object("nodes", objects.dump(objects.node("n3")))
+        problem(eipd, "default/asks", "all its nodes fail")
+        for node in ("n1", "n2"):
+            net.set_healthy(node, False)
+        eipd.set_object("nodes", nodes)
+        wait_for("all asked", lambda: [n["probe"]["state"] for n in eipd.items(
+            "nodes")] == ["down"] * 3)
+        assert told() == ["Degraded"]
+        net.set_healthy("n1", True)
+        wait_backends(eipd, "default/asks", n1="active", n3="down")
+        assert told() == ["Degraded", "Recovered"]
+
+
 def test_without_probe_not_ready_does_the_same(net, eipd, web):
     conf = Eipd.CONF.replace("probe: {{interval: 200ms, timeout: 500ms, "
                              "fall: 2, rise: 1}}", "probe: off")

@@ -218,6 +218,8 @@ fixture_show_backends(struct fixture *fx, const char *ns, const char *name)
 			    f->backends[j].port,
 			    backend_state_name(f->backends[j].state));
 	}
+	if (d->is_degraded)
+		str_add(&out, "\ndegraded");
 	decision_free(d);
 	return str_steal(&out);
 }

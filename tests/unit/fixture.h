@@ -35,7 +35,8 @@ void fixture_pass(struct fixture *fx);
 /* "ns/name=addr(pool)+addr(pool)" or "ns/name!Reason" for each that is ours,
  * in order, separated by blanks; the caller frees it. */
 char *fixture_show(struct fixture *fx);
-/* "addr:port proto -> node:port(state) ..." of one Service, one line each. */
+/* "addr:port proto -> node:port(state) ..." of one Service, one line each,
+ * and "degraded" if it is. */
 char *fixture_show_backends(struct fixture *fx, const char *ns,
     const char *name);
 /* The message of a refused Service; the caller frees it. */

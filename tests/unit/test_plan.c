@@ -411,7 +411,7 @@ test_backends(void **state)
 			", labels: {node.kubernetes.io/"
 			"exclude-from-external-load-balancers: \"\"}"));
 	fixture_pass(&fx);
-	/* No probe has answered: fail open. */
+	/* No probe has answered: fail open, but nothing is known to fail. */
 	expect_backends(&fx,
 	    "192.0.2.1:80/TCP -> 10.0.0.1:30080(degraded) "
 	    "10.0.0.2:30080(degraded)");
@@ -424,6 +424,14 @@ test_backends(void **state)
 	expect_backends(&fx,
 	    "192.0.2.1:80/TCP -> 10.0.0.1:30080(down) "
 	    "10.0.0.2:30080(active)");
+	world_set_probe(fx.world, "k", "n2", PROBE_UNKNOWN);
+	expect_backends(&fx,
+	    "192.0.2.1:80/TCP -> 10.0.0.1:30080(degraded) "
+	    "10.0.0.2:30080(degraded)");
+	world_set_probe(fx.world, "k", "n2", PROBE_DOWN);
+	expect_backends(&fx,
+	    "192.0.2.1:80/TCP -> 10.0.0.1:30080(degraded) "
+	    "10.0.0.2:30080(degraded)\ndegraded");
 	fixture_fini(&fx);
 }
 

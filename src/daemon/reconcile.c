@@ -19,6 +19,7 @@
 #include "daemon/tell.h"
 #include "model/lease.h"
 #include "model/world.h"
+#include "source/files.h"
 #include "store/store.h"
 #include "sys/clock.h"
 #include "sys/log.h"
@@ -590,6 +591,9 @@ run_pass(void *arg)
 	mono_t now;
 
 	app->is_pass_scheduled = false;
+	/* What belongs together is planned together: its end kicks. */
+	if (files_is_reading(app->files))
+		return;
 	(void)expire_follow_clock(app);
 	p.in = app_plan_input(app);
 	if (app->is_withdrawn) {

@@ -209,7 +209,6 @@ begin(struct files *f)
 
 	f->changed = 0;
 	loop_timer_disarm(f->settle);
-	loop_timer_disarm(f->step);
 	watch_begin(f);
 	f->fingerprint = fingerprint(f->reader.dir);
 	if (reader_begin(&f->reader, &err) < 0) {
@@ -239,7 +238,10 @@ on_settle(void *arg)
 {
 	struct files *f = arg;
 
-	if (begin(f))
+	/* Else changes without end would let none come to its own. */
+	if (files_is_reading(f))
+		loop_timer_arm(f->settle, SETTLE_US);
+	else if (begin(f))
 		loop_timer_arm(f->step, 0);
 }
 
@@ -328,6 +330,12 @@ void
 files_reload(struct files *files)
 {
 	on_settle(files);
+}
+
+bool
+files_is_reading(const struct files *files)
+{
+	return loop_timer_is_armed(files->step);
 }
 
 const char *

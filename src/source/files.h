@@ -9,6 +9,8 @@
 #ifndef EIPD_SOURCE_FILES_H
 #define EIPD_SOURCE_FILES_H
 
+#include <stdbool.h>
+
 #include "base/err.h"
 #include "source/sink.h"
 
@@ -31,6 +33,8 @@ struct files *files_new(struct loop *loop, const char *dir,
     const struct sink *sink);
 void files_free(struct files *files);
 void files_reload(struct files *files);
+/* A reading is under way: what was delivered is a part of it. */
+bool files_is_reading(const struct files *files);
 /* "" when the directory could be read. */
 const char *files_problem(const struct files *files);
 

@@ -20,10 +20,10 @@ VIP = {"apiVersion": "v1", "kind": "Service",
                 "ports": [{"name": "http", "protocol": "TCP", "port": 6443}]}}
 
 
-def vip_slice(*addresses):
+def vip_slice(*addresses, name="vip"):
     return {"apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice",
-            "metadata": {"name": "vip-1", "namespace": "kube",
-                         "labels": {"kubernetes.io/service-name": "vip"}},
+            "metadata": {"name": f"{name}-1", "namespace": "kube",
+                         "labels": {"kubernetes.io/service-name": name}},
             "addressType": "IPv4",
             "ports": [{"name": "http", "protocol": "TCP", "port": 30080}],
             "endpoints": [{"addresses": [a]} for a in addresses]}
@@ -328,6 +328,16 @@ def test_endpoints_of_a_static_service(net, eipd):
                 ("10.92.0.11", 30080), ("10.92.0.12", 30080)}
             assert s["ports"] == [{"protocol": "TCP", "port": 6443,
                                    "backends": 2, "healthy": 2}]
+
+
+def test_file_is_one_change_however_long_it_is(eipd):
+    whole = {**VIP, "metadata": {**VIP["metadata"], "name": "whole"}}
+    others = [namespace(f"other-{i}") for i in range(3000)]
+    with eipd.extra("whole", whole, *others,
+                    vip_slice("10.92.0.11", name="whole")):
+        eipd.wait_state("kube", "whole", "announced")
+    wait_for("gone", lambda: not eipd.service("kube", "whole"))
+    assert "service kube/whole: NoBackends" not in eipd.text()
 
 
 # The database

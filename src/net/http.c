@@ -34,10 +34,8 @@ enum {
 struct sock {
 	struct http *http;
 	struct sock *next;
-	struct http_request *request; /* NULL: none uses it now */
 	struct loop_fd *lfd;
 	int fd;
-	unsigned int want; /* what curl waits for */
 };
 
 struct http {
@@ -67,19 +65,10 @@ struct http_request {
 	char error[CURL_ERROR_SIZE];
 	bool is_too_big;
 	bool is_held;
+	bool is_paused; /* by curl, because it is held */
 };
 
 static void http_collect(struct http *http);
-
-static void
-sock_want(struct sock *s)
-{
-	unsigned int want = s->want;
-
-	if (s->request && s->request->is_held)
-		want &= ~(unsigned int)LOOP_READ;
-	loop_fd_want(s->lfd, want);
-}
 
 static void
 on_sock(void *arg, unsigned int ready)
@@ -155,7 +144,9 @@ on_curl_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *sockp)
 {
 	struct http *http = arg;
 	struct sock *s = sockp;
+	unsigned int want = 0;
 
+	(void)easy;
 	if (what == CURL_POLL_REMOVE) {
 		if (s)
 			sock_remove(http, s);
@@ -171,13 +162,11 @@ on_curl_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *sockp)
 		http->socks = s;
 		curl_multi_assign(http->multi, fd, s);
 	}
-	curl_easy_getinfo(easy, CURLINFO_PRIVATE, &s->request);
-	s->want = 0;
 	if (what & CURL_POLL_IN)
-		s->want |= LOOP_READ;
+		want |= LOOP_READ;
 	if (what & CURL_POLL_OUT)
-		s->want |= LOOP_WRITE;
-	sock_want(s);
+		want |= LOOP_WRITE;
+	loop_fd_want(s->lfd, want);
 	return 0;
 }
 
@@ -227,10 +216,6 @@ request_free(struct http_request *r)
 	*at = r->next;
 	curl_multi_remove_handle(http->multi, r->easy);
 	curl_easy_cleanup(r->easy);
-	for (struct sock *s = http->socks; s; s = s->next) {
-		if (s->request == r)
-			s->request = NULL;
-	}
 	curl_slist_free_all(r->headers);
 	curl_slist_free_all(r->connect_to);
 	loop_timer_free(r->idle_timer);
@@ -314,6 +299,11 @@ on_curl_data(char *data, size_t size, size_t n, void *arg)
 	struct http_request *r = arg;
 	size_t size_b = size * n;
 
+	/* Not the socket is held: curl reads on without its being ready. */
+	if (r->is_held) {
+		r->is_paused = true;
+		return CURL_WRITEFUNC_PAUSE;
+	}
 	r->last_rx = loop_now(r->http->loop);
 	if (r->conf.is_stream) {
 		r->conf.on_data(r->conf.arg, data, size_b);
@@ -564,11 +554,9 @@ http_cancel(struct http_request *request)
 void
 http_hold(struct http_request *request, bool is_held)
 {
-	if (request->is_held == is_held)
-		return;
 	request->is_held = is_held;
-	for (struct sock *s = request->http->socks; s; s = s->next) {
-		if (s->request == request)
-			sock_want(s);
-	}
+	if (is_held || !request->is_paused)
+		return;
+	request->is_paused = false;
+	curl_easy_pause(request->easy, CURLPAUSE_CONT);
 }

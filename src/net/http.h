@@ -61,8 +61,8 @@ struct http_request_conf {
 	int64_t timeout_us; /* of the whole exchange; 0: none */
 	int64_t idle_timeout_us; /* without an octet; 0: none */
 	bool is_stream; /* asked for without compression */
-	/* Streams.  They may not start, cancel or hold requests: keep what
-	 * was told and act later. */
+	/* Streams.  They may hold the request, but not let it go on, nor start
+	 * or cancel one: keep what was told and act later. */
 	void (*on_response)(void *arg, const struct http_response *response);
 	void (*on_data)(void *arg, const char *data, size_t size_b);
 	/* Always called once, from the loop, unless http_cancel() came first;
@@ -87,8 +87,8 @@ struct http_request *http_start(struct http *http,
     struct http_endpoint *endpoint, const struct http_request_conf *conf);
 /* Not from inside on_response and on_data. */
 void http_cancel(struct http_request *request);
-/* True: nothing more is read, the peer has to wait; the idle timeout goes
- * on. */
+/* True: nothing more is handed over, the peer has to wait; the idle timeout
+ * goes on. */
 void http_hold(struct http_request *request, bool is_held);
 
 #endif

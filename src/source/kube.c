@@ -221,6 +221,7 @@ on_stream_data(void *arg, const char *data, size_t size_b)
 		s->off = 0;
 	}
 	str_add_n(&s->buf, data, size_b);
+	hold_if_behind(s);
 	loop_timer_arm(s->kube->work_timer, 0);
 }
 

@@ -27,7 +27,6 @@ enum {
 #define UNAUTHORIZED_MAX_US (60 * MONO_S)
 #define ABSENT_US (30 * MONO_S)
 #define CONFIRM_US (500 * MONO_MS)
-#define ABSENT_AGAIN_US (5 * MONO_S)
 
 #define CUSTOM(name)                                                           \
 	{                                                                      \
@@ -546,8 +545,7 @@ on_absent(struct kube_watch *w, mono_t now, struct kube_watch_todo *todo)
 		    kinds[w->kind].resource);
 		if (!w->was_present)
 			w->problem[0] = '\0';
-		go_wait(w, w->was_present ? ABSENT_AGAIN_US : CONFIRM_US,
-		    KUBE_WATCH_LIST, todo);
+		go_wait(w, CONFIRM_US, KUBE_WATCH_LIST, todo);
 		return;
 	}
 	if (!w->is_absent) {

@@ -82,7 +82,7 @@ def test_restart_of_the_api_server(cluster, account, start):
 
 
 def test_watches_come_back_together(cluster, account, start):
-    """After a long outage each waits up to half a minute on its own."""
+    """None waits out its own backoff; the server's CRDs come last."""
     d = start(account)
     d.wait_line("connected=1 synced=1")
     cluster.kill("kube-apiserver")
@@ -100,7 +100,7 @@ def test_watches_come_back_together(cluster, account, start):
         started = pool.submit(cluster.start_apiserver)
         wait(all_are_back, 90, "all connected")
         started.result()
-    assert max(back.values()) - min(back.values()) < 2.0
+    assert max(back.values()) - min(back.values()) < 5.0
 
 
 def test_paused_and_cut_connections_resume(cluster, account, netns, start):

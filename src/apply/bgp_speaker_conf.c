@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/str.h"
+#include "sys/denied.h"
 
 enum {
 	RESTART_DEFAULT_S = 120,
@@ -59,11 +60,12 @@ speaker_password_read(const char *path, char **out,
 		return true;
 	}
 	explicit_bzero(buf, sizeof(buf));
-	snprintf(text, SPEAKER_MESSAGE_B, "authPasswordFile %s: %s", path,
+	snprintf(text, SPEAKER_MESSAGE_B, "authPasswordFile %s: %s%s", path,
 	    rc == -ENODATA	  ? "it is empty or binary"
 		: rc == -EMSGSIZE ? "longer than 80 characters"
 		: rc == -EINVAL	  ? "not a regular file"
-				  : strerror(-rc));
+				  : strerror(-rc),
+	    denied_remedy(rc, path, ""));
 	return false;
 }
 

@@ -163,7 +163,7 @@ app_each_problem(void *arg, void (*fn)(void *fn_arg, const struct problem *p),
 	if (*files_problem(app->files))
 		emit(&sink, SEVERITY_ERROR, app->conf.objects,
 		    files_problem(app->files),
-		    "make the directory readable by eipd");
+		    "what is in force stays so meanwhile");
 	if (*bgp_speaker_problem(app->speaker))
 		emit(&sink, SEVERITY_ERROR, "bgp listen",
 		    bgp_speaker_problem(app->speaker),

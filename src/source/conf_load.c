@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "conf/conf.h"
+#include "sys/denied.h"
 
 /* Anything larger is given to conf_parse(), too, which refuses it. */
 enum {
@@ -62,7 +63,8 @@ conf_load(const char *path, struct conf *out,
 	else
 		rc = read_all(fd, &text);
 	if (rc < 0) {
-		err_set(&err, rc, "%s%s", strerror(-rc), remedy(rc));
+		err_set(&err, rc, "%s%s", strerror(-rc),
+		    denied_remedy(rc, path, remedy(rc)));
 		if (on_error)
 			on_error(arg, &err);
 	} else {

@@ -21,6 +21,7 @@
 #include "source/kube_watch.h"
 #include "source/kubeconfig.h"
 #include "sys/clock.h"
+#include "sys/denied.h"
 #include "sys/log.h"
 #include "sys/loop.h"
 
@@ -388,9 +389,11 @@ read_file(void *arg, const char *path, char **text, size_t *size_b,
 	int rc;
 
 	(void)arg;
-	if (fd < 0)
-		return err_set(err, -errno, "open %s: %s", path,
-		    strerror(errno));
+	if (fd < 0) {
+		rc = -errno;
+		return err_set(err, rc, "open %s: %s%s", path, strerror(-rc),
+		    denied_remedy(rc, path, ""));
+	}
 	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {
 		rc = err_set(err, -EINVAL, "%s is no regular file", path);
 		goto out;

@@ -12,6 +12,7 @@
 
 #include "base/mem.h"
 #include "base/table.h"
+#include "sys/denied.h"
 
 enum {
 	FILES_MAX = 10000
@@ -132,6 +133,14 @@ by_name(const void *a, const void *b)
 	return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
+static const char *
+remedy(int code, const char *path)
+{
+	return denied_remedy(-code, path,
+	    code == EACCES ? "; make it readable for the user eipd runs as"
+			   : "");
+}
+
 static int
 list_directory(struct reader *r, struct err *err)
 {
@@ -143,9 +152,7 @@ list_directory(struct reader *r, struct err *err)
 		return err_set(err, -code, "%s: %s%s", r->dir, strerror(code),
 		    code == ENOENT
 			? "; create it or set objects: to another directory"
-			: code == EACCES
-			? "; make it readable for the user eipd runs as"
-			: "");
+			: remedy(code, r->dir));
 	while ((de = readdir(dir)) && r->names.n < FILES_MAX) {
 		if (reader_wants(de->d_name))
 			vec_push(&r->names, mem_strdup(de->d_name));
@@ -376,8 +383,9 @@ open_file(struct reader *r, const char *name)
 	r->path = str_steal(&path);
 	rc = load(r->path, &r->text);
 	if (rc < 0) {
-		err_set(&err, rc, "cannot be read: %s",
-		    rc == -EBADF ? "no regular file" : strerror(-rc));
+		err_set(&err, rc, "cannot be read: %s%s",
+		    rc == -EBADF ? "no regular file" : strerror(-rc),
+		    remedy(-rc, r->path));
 		mark_broken(r);
 		refuse(r, &nobody, &err);
 		close_file(r);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "store/file.h"
+#include "sys/denied.h"
 
 enum {
 	/* The loop waits no longer than this for somebody else's lock. */
@@ -44,10 +45,11 @@ io_error(sqlite3 *db, const char *path, struct err *err)
 		    "database %.240s: its file system is read-only; mount it writable",
 		    path);
 	default:
-		return err_set(err, -EIO,
-		    "database %.240s: %s (%s); check the disk and the kernel log",
-		    path, sqlite3_errmsg(db),
-		    system ? strerror(system) : "no system error");
+		return err_set(err, -EIO, "database %.240s: %s (%s)%s", path,
+		    sqlite3_errmsg(db),
+		    system ? strerror(system) : "no system error",
+		    denied_remedy(-system, path,
+			"; check the disk and the kernel log"));
 	}
 }
 

@@ -10,6 +10,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "sys/denied.h"
+
 static void
 directory_of(const char *path, char out[FILE_PATH_B])
 {
@@ -138,8 +140,8 @@ file_lock(const char *path, int *out, struct err *err)
 		return err_set(err, -EBUSY,
 		    "database %.240s is another eipd's, which runs; stop that one or set database: to another file",
 		    path);
-	return err_set(err, code, "database %.240s cannot be locked: %s", path,
-	    strerror(-code));
+	return err_set(err, code, "database %.240s cannot be locked: %s%s",
+	    path, strerror(-code), denied_remedy(code, path, ""));
 }
 
 int64_t

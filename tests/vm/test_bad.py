@@ -76,6 +76,18 @@ def test_no_such_group(eipd):
     eipd.systemctl("reload")
 
 
+def test_directory_outside_of_the_profile(eipd):
+    os.makedirs("/srv/eipd", mode=0o755)
+    with open(eipd.conf) as f:
+        good = f.read()
+    eipd.lab.write(eipd.conf, good + "objects: /srv/eipd\n")
+    eipd.systemctl("reload")
+    found, = [p for p in eipd.problems() if p["subject"] == "/srv/eipd"]
+    assert "/etc/apparmor.d/local/usr.sbin.eipd" in found["text"]
+    eipd.lab.write(eipd.conf, good)
+    eipd.systemctl("reload")
+
+
 def set_version(eipd, version):
     with contextlib.closing(sqlite3.connect(eipd.database)) as db:
         old, = db.execute("PRAGMA user_version").fetchone()

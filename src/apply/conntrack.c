@@ -36,6 +36,8 @@ struct conntrack {
 	size_t n_deleted; /* by the pass; others ended by themselves */
 	int64_t walk_us; /* what the last masked deletion took */
 	bool is_pass; /* running is sorted and a dump is open */
+	bool is_sweep_due;
+	const struct ruleset *swept_by; /* NULL: the pass is none */
 };
 
 struct request {
@@ -48,6 +50,7 @@ conntrack_new(struct conntrack **out, struct err *err)
 	struct conntrack *conntrack = mem_new(struct conntrack);
 	int rc = nl_open(NETLINK_NETFILTER, &conntrack->nl, err);
 
+	conntrack->is_sweep_due = true;
 	if (rc == 0)
 		rc = nl_open(NETLINK_NETFILTER, &conntrack->del, err);
 	if (rc < 0) {
@@ -78,6 +81,12 @@ conntrack_queue(struct conntrack *conntrack,
 		vec_push(&conntrack->queue, flushes[i]);
 }
 
+void
+conntrack_want_sweep(struct conntrack *conntrack)
+{
+	conntrack->is_sweep_due = true;
+}
+
 static struct nlmsghdr *
 request(struct request *req, unsigned int type, uint8_t family)
 {
@@ -103,21 +112,26 @@ on_stats(void *arg, const struct nlmsghdr *h)
 	return 0;
 }
 
+/* UINT32_MAX: the kernel does not say. */
+static uint32_t
+count_entries(struct conntrack *conntrack)
+{
+	struct request req;
+	uint32_t n = UINT32_MAX;
+	int rc = nl_request(conntrack->nl,
+	    request(&req, IPCTNL_MSG_CT_GET_STATS, AF_UNSPEC), on_stats, &n);
+
+	return rc < 0 ? UINT32_MAX : n;
+}
+
 /* What one walk of the kernel over its table will take: by its entries, and by
  * its buckets, whose number is not to be had in a network namespace. */
 static int64_t
 walk_us(struct conntrack *conntrack)
 {
-	struct request req;
-	uint32_t n_entries = UINT32_MAX;
-	int rc = nl_request(conntrack->nl,
-	    request(&req, IPCTNL_MSG_CT_GET_STATS, AF_UNSPEC), on_stats,
-	    &n_entries);
-
-	if (rc < 0)
-		return INT64_MAX;
 	return MAX(conntrack->walk_us,
-	    WALK_BASE_US + (int64_t)n_entries * WALK_NS_PER_ENTRY / 1000);
+	    WALK_BASE_US +
+		(int64_t)count_entries(conntrack) * WALK_NS_PER_ENTRY / 1000);
 }
 
 static int
@@ -157,22 +171,63 @@ has_flush(const struct conntrack *conntrack, uint32_t mark, uint32_t mask,
 		.mask = mask,
 		.is_unreplied_only = is_unreplied_only };
 
-	return bsearch(&key, conntrack->running.v, conntrack->running.n,
-		   sizeof(key), cmp_flush) != NULL;
+	return conntrack->running.n > 0 &&
+	    bsearch(&key, conntrack->running.v, conntrack->running.n,
+		sizeof(key), cmp_flush) != NULL;
 }
 
 static bool
-is_to_go(const struct conntrack *conntrack, uint32_t mark, bool is_replied)
+is_flushed(const struct conntrack *conntrack, const struct ruleset_flow *flow)
 {
 	static const uint32_t masks[] = { RULESET_FLUSH_BACKEND,
 		RULESET_FLUSH_FRONTEND };
 
 	for (size_t i = 0; i < ARRAY_LEN(masks); i++) {
-		if (has_flush(conntrack, mark, masks[i], false) ||
-		    (!is_replied && has_flush(conntrack, mark, masks[i], true)))
+		if (has_flush(conntrack, flow->mark, masks[i], false) ||
+		    (!flow->is_replied &&
+			has_flush(conntrack, flow->mark, masks[i], true)))
 			return true;
 	}
 	return false;
+}
+
+/* One end of a tuple; false: it has no ports. */
+static bool
+parse_end(const struct nlattr *tuple, bool is_source, struct addr *addr,
+    uint16_t *port, uint8_t *protocol)
+{
+	const struct nlattr *attrs[CTA_TUPLE_MAX + 1];
+	const struct nlattr *ip[CTA_IP_MAX + 1];
+	const struct nlattr *proto[CTA_PROTO_MAX + 1];
+	uint8_t b[16];
+
+	nl_parse_nested(tuple, attrs, ARRAY_LEN(attrs));
+	nl_parse_nested(attrs[CTA_TUPLE_IP], ip, ARRAY_LEN(ip));
+	nl_parse_nested(attrs[CTA_TUPLE_PROTO], proto, ARRAY_LEN(proto));
+	if (nl_get(ip[is_source ? CTA_IP_V4_SRC : CTA_IP_V4_DST], b, 4))
+		*addr = addr_from_bytes(FAMILY_IPV4, b);
+	else if (nl_get(ip[is_source ? CTA_IP_V6_SRC : CTA_IP_V6_DST], b, 16))
+		*addr = addr_from_bytes(FAMILY_IPV6, b);
+	else
+		return false;
+	if (!nl_get(proto[CTA_PROTO_NUM], protocol, sizeof(*protocol)) ||
+	    !nl_get(proto[is_source ? CTA_PROTO_SRC_PORT : CTA_PROTO_DST_PORT],
+		port, sizeof(*port)))
+		return false;
+	*port = ntohs(*port);
+	return true;
+}
+
+static bool
+is_swept(const struct conntrack *conntrack, const struct nlattr **attrs,
+    uint32_t status, struct ruleset_flow *flow)
+{
+	return conntrack->swept_by && (status & IPS_DST_NAT) &&
+	    parse_end(attrs[CTA_TUPLE_ORIG], false, &flow->frontend,
+		&flow->port, &flow->protocol) &&
+	    parse_end(attrs[CTA_TUPLE_REPLY], true, &flow->backend,
+		&flow->backend_port, &flow->protocol) &&
+	    ruleset_is_flow_stale(conntrack->swept_by, flow);
 }
 
 static int
@@ -181,6 +236,7 @@ on_entry(void *arg, const struct nlmsghdr *h)
 	struct conntrack *conntrack = arg;
 	const struct nfgenmsg *nfg = mnl_nlmsg_get_payload(h);
 	const struct nlattr *attrs[CTA_MAX + 1];
+	struct ruleset_flow flow = { 0 };
 	struct request req;
 	struct nlmsghdr *out;
 	uint32_t mark;
@@ -191,8 +247,11 @@ on_entry(void *arg, const struct nlmsghdr *h)
 	    !attrs[CTA_TUPLE_ORIG])
 		return 0;
 	(void)nl_get(attrs[CTA_STATUS], &status, sizeof(status));
-	if (!is_to_go(conntrack, ntohl(mark),
-		(ntohl(status) & IPS_SEEN_REPLY) != 0))
+	status = ntohl(status);
+	flow.mark = ntohl(mark);
+	flow.is_replied = (status & IPS_SEEN_REPLY) != 0;
+	if (!is_flushed(conntrack, &flow) &&
+	    !is_swept(conntrack, attrs, status, &flow))
 		return 0;
 	out = request(&req, IPCTNL_MSG_CT_DELETE, nfg->nfgen_family);
 	mnl_attr_put(out, CTA_TUPLE_ORIG | NLA_F_NESTED,
@@ -232,15 +291,13 @@ finish(struct conntrack *conntrack, struct ruleset *rs)
 		if (flush->frees_number)
 			ruleset_free_number(rs, flush->number);
 	}
-	if (conntrack->is_pass)
-		log_debug("conntrack: pass done flushes=%zu deleted=%zu",
-		    conntrack->running.n, conntrack->n_deleted);
 	/* Measured again in the end, should it have been a slow moment. */
 	if (conntrack->is_pass)
 		conntrack->walk_us -= conntrack->walk_us / 4;
 	conntrack->n_deleted = 0;
 	vec_clear(&conntrack->running);
 	conntrack->is_pass = false;
+	conntrack->swept_by = NULL;
 	conntrack->at = 0;
 	conntrack->n_tries = 0;
 }
@@ -281,39 +338,75 @@ step_masked(struct conntrack *conntrack, int64_t budget_us, int64_t each_us)
 	return conntrack->at < conntrack->running.n;
 }
 
+static bool
+is_busy(const struct conntrack *conntrack)
+{
+	return conntrack->running.n > 0 || conntrack->swept_by;
+}
+
+static void
+take_queue(struct conntrack *conntrack)
+{
+	for (size_t i = 0; i < conntrack->queue.n; i++)
+		vec_push(&conntrack->running, conntrack->queue.v[i]);
+	vec_clear(&conntrack->queue);
+}
+
+/* A pass costs as much as a few walks. */
+static bool
+is_masked_cheaper(const struct conntrack *conntrack, int64_t budget_us,
+    int64_t each_us)
+{
+	return each_us <= WALK_MAX_US &&
+	    (conntrack->at > 0 || conntrack->running.n <= 4 ||
+		each_us * (int64_t)conntrack->running.n <= budget_us);
+}
+
+static int
+step(struct conntrack *conntrack, int64_t budget_us)
+{
+	if (!conntrack->is_pass && !conntrack->swept_by) {
+		int64_t each_us = walk_us(conntrack);
+
+		if (is_masked_cheaper(conntrack, budget_us, each_us))
+			return step_masked(conntrack, budget_us, each_us);
+	}
+	if (!conntrack->is_pass && start_pass(conntrack) < 0)
+		return -EIO;
+	return step_pass(conntrack, budget_us);
+}
+
 bool
 conntrack_step(struct conntrack *conntrack, int64_t budget_us,
-    struct ruleset *rs)
+    struct ruleset *rs, bool can_sweep)
 {
-	int64_t each_us;
 	int rc;
 
-	if (conntrack->running.n == 0) {
-		if (conntrack->queue.n == 0)
+	if (!is_busy(conntrack)) {
+		take_queue(conntrack);
+		if (can_sweep && conntrack->is_sweep_due) {
+			conntrack->is_sweep_due = false;
+			conntrack->swept_by =
+			    count_entries(conntrack) > 0 ? rs : NULL;
+		}
+		if (!is_busy(conntrack))
 			return false;
-		for (size_t i = 0; i < conntrack->queue.n; i++)
-			vec_push(&conntrack->running, conntrack->queue.v[i]);
-		vec_clear(&conntrack->queue);
 	}
-	if (conntrack->is_pass) {
-		rc = step_pass(conntrack, budget_us);
-	} else {
-		each_us = walk_us(conntrack);
-		/* A pass costs as much as a few walks. */
-		if (each_us <= WALK_MAX_US &&
-		    (conntrack->at > 0 || conntrack->running.n <= 4 ||
-			each_us * (int64_t)conntrack->running.n <= budget_us))
-			rc = step_masked(conntrack, budget_us, each_us);
-		else
-			rc = start_pass(conntrack) == 0
-			    ? step_pass(conntrack, budget_us)
-			    : -EIO;
-	}
-	if (rc < 0)
-		log_warn("conntrack: %zu flushes not done, old flows may keep "
-			 "a backend that is gone: %s",
-		    conntrack->running.n, strerror(-rc));
-	if (rc <= 0)
+	rc = step(conntrack, budget_us);
+	if (rc < 0) {
+		log_warn("conntrack: old flows may keep a backend that is "
+			 "gone; tried again with the next change: %s",
+		    strerror(-rc));
+		conntrack->is_sweep_due = true;
 		finish(conntrack, rs);
-	return conntrack->queue.n > 0 || conntrack->running.n > 0;
+		return conntrack->queue.n > 0;
+	}
+	if (rc == 0 && conntrack->is_pass)
+		log_debug("conntrack: %s done flushes=%zu deleted=%zu",
+		    conntrack->swept_by ? "sweep" : "pass",
+		    conntrack->running.n, conntrack->n_deleted);
+	if (rc == 0)
+		finish(conntrack, rs);
+	return conntrack->queue.n > 0 || is_busy(conntrack) ||
+	    (can_sweep && conntrack->is_sweep_due);
 }

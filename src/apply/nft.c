@@ -373,9 +373,10 @@ nft_commit(struct nft *nft, struct err *err)
 }
 
 bool
-nft_flush_flows(struct nft *nft, int64_t budget_us)
+nft_flush_flows(struct nft *nft, int64_t budget_us, bool is_settled)
 {
-	return conntrack_step(nft->conntrack, budget_us, nft->rs);
+	return conntrack_step(nft->conntrack, budget_us, nft->rs,
+	    is_settled && !nft->is_stale && !nft->must_replace);
 }
 
 int

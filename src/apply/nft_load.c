@@ -353,6 +353,7 @@ nft_load(struct nft *nft, struct err *err)
 	int rc = -EINTR;
 
 	nft->is_stale = true;
+	conntrack_want_sweep(nft->conntrack);
 	end_reading(nft);
 	nft->is_verifying = false;
 	nft->is_verify_late = false;

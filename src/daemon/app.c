@@ -143,6 +143,16 @@ tell_status(struct app *app)
 	app->told_state = state;
 }
 
+/* Flows may be left of what went unseen: see nft_flush_flows(). */
+static void
+first_pass_done(struct app *app)
+{
+	if (app->is_first_pass_done)
+		return;
+	app->is_first_pass_done = true;
+	loop_timer_arm(app->flush_timer, 0);
+}
+
 void
 app_progress(struct app *app)
 {
@@ -150,8 +160,10 @@ app_progress(struct app *app)
 		tell_status(app);
 	if (*app_waiting_for(app))
 		return;
-	if (reconcile_is_idle(app) || app->is_withdrawn)
+	if (reconcile_is_idle(app) || app->is_withdrawn) {
 		start_speaker(app);
+		first_pass_done(app);
+	}
 	if (app->is_ready_notified)
 		return;
 	app->is_ready_notified = true;
@@ -261,6 +273,7 @@ repair_kernel(struct app *app)
 	if (nft_load(app->nft, &err) < 0 || nft_commit(app->nft, &err) < 0)
 		log_err("nft table inet eipd: cannot be repaired yet: %s",
 		    err.text);
+	loop_timer_arm(app->flush_timer, 0);
 }
 
 static void
@@ -350,7 +363,8 @@ on_flush_timer(void *arg)
 {
 	struct app *app = arg;
 
-	if (nft_flush_flows(app->nft, FLUSH_SLICE_MS * MONO_MS))
+	if (nft_flush_flows(app->nft, FLUSH_SLICE_MS * MONO_MS,
+		app->is_first_pass_done))
 		loop_timer_arm(app->flush_timer, MONO_MS);
 }
 

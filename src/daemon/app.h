@@ -95,6 +95,7 @@ struct app {
 	struct str announced_to; /* the last record's key */
 	bool are_probes_settled;
 	bool is_kernel_adopted; /* before, nobody knows what it carries */
+	bool is_first_pass_done; /* what there was is as it should be */
 	bool is_speaker_started;
 	bool is_withdrawn; /* eipctl withdraw-all */
 	bool is_removal_due; /* of table and routes, with it */

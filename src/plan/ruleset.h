@@ -45,6 +45,8 @@ enum {
 };
 
 #define RULESET_MARK_OURS 0x80000000u
+/* Bits that are the same in all of ours. */
+#define RULESET_MARK_FIXED 0xe0000000u
 /* Masks for conntrack entries of a frontend and of a backend. */
 #define RULESET_FLUSH_FRONTEND 0x8fffff00u
 #define RULESET_FLUSH_BACKEND 0x8fffffffu
@@ -93,6 +95,17 @@ struct ruleset_flush {
 	bool is_unreplied_only;
 	bool frees_number; /* give it back with ruleset_free_number() */
 	uint32_t number;
+};
+
+/* A conntrack entry with translated destination. */
+struct ruleset_flow {
+	uint32_t mark;
+	uint8_t protocol;
+	bool is_replied;
+	uint16_t port;
+	uint16_t backend_port;
+	struct addr frontend; /* and `port`: where it was sent */
+	struct addr backend;
 };
 
 /* An address that came into or left the kernel's address set. */
@@ -147,6 +160,11 @@ const struct ruleset_moved *ruleset_moved(const struct ruleset *rs,
     size_t *out_n);
 void ruleset_clear_moved(struct ruleset *rs);
 void ruleset_free_number(struct ruleset *rs, uint32_t number);
+/* It is to be forgotten, whatever the change that left it.  It is judged by
+ * its addresses: whoever has its number by now is not taken for its frontend.
+ * What is wanted and not there yet counts as there. */
+bool ruleset_is_flow_stale(const struct ruleset *rs,
+    const struct ruleset_flow *flow);
 
 /* Reading the kernel back.  Between begin and end every element is given, the
  * service elements before all others but shards, the counters last.  What was

@@ -2,7 +2,8 @@
 /*
  * ruleset_impl: what the files of the rule set share: ruleset.c keeps the
  * objects and stages, ruleset_number.c gives out numbers, ruleset_diff.c
- * compares, ruleset_load.c reads back.  For nobody else.
+ * compares, ruleset_flow.c knows flows, ruleset_load.c reads back.  For nobody
+ * else.
  */
 #ifndef EIPD_PLAN_RULESET_IMPL_H
 #define EIPD_PLAN_RULESET_IMPL_H
@@ -170,5 +171,9 @@ uint32_t rs_backend_id(const struct rs_state *state, unsigned int index);
 /* ruleset_diff.c */
 struct ruleset_op rs_op_slot(const struct rs_state *state, uint32_t slot,
     bool is_delete);
+
+/* ruleset_flow.c */
+/* The kernel took the change of the frontend from `have` to `want`. */
+void rs_flush_change(struct ruleset *rs, const struct rs_frontend *fe);
 
 #endif

@@ -111,9 +111,7 @@ state_of_mark(struct ruleset *rs, uint32_t mark, const char *comment)
 	    (mark & RULESET_MARK_CLASS) >> RULESET_MARK_CLASS_SHIFT;
 	struct rs_state *state;
 
-	if ((mark &
-		~(uint32_t)(RULESET_MARK_MASQUERADE | RULESET_MARK_CLASS |
-		    RULESET_MARK_NUMBER)) != RULESET_MARK_OURS ||
+	if ((mark & RULESET_MARK_FIXED) != RULESET_MARK_OURS ||
 	    number >= RULESET_NUMBERS_MAX || !is_class(class) || !comment ||
 	    *comment == '\0' || by_number(rs, number))
 		return NULL;

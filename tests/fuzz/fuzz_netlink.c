@@ -167,7 +167,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size_b)
 		nft_each_service(nft, on_service, &sum);
 	stage_one(nft);
 	(void)!nft_commit(nft, &err);
-	(void)nft_flush_flows(nft, FLUSH_US);
+	(void)nft_flush_flows(nft, FLUSH_US, true);
 	(void)nft_is_foreign_change(nft);
 	(void)!nft_load(nft, &err);
 	(void)!nft_commit(nft, &err);

@@ -244,7 +244,8 @@ run(struct nft *nft, char *line, struct err *err)
 	else if (strncmp(line, "verifying", n) == 0)
 		printf("%s ", nft_is_verifying(nft) ? "yes" : "no");
 	else if (strncmp(line, "flush", n) == 0)
-		printf("%s ", nft_flush_flows(nft, 5000) ? "more" : "idle");
+		printf("%s ",
+		    nft_flush_flows(nft, 5000, false) ? "more" : "idle");
 	else if (strncmp(line, "services", n) == 0)
 		nft_each_service(nft, print_service, NULL);
 	else if (strncmp(line, "stats", n) == 0)

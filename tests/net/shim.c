@@ -36,9 +36,11 @@ struct control {
 	int32_t dumps; /* that something else interrupts */
 	int32_t disk_errno; /* of all that SQLite writes or opens for that */
 	int32_t nf_errno; /* there is no nf_tables: what the kernel says then */
+	int32_t ct_errno; /* likewise conntrack, to whoever asks for it */
 };
 
 static int answer_fd = -1; /* whose next answer is not the kernel's */
+static int is_answer_lost;
 static int answer_errno;
 static struct nlmsghdr answer_to;
 
@@ -123,16 +125,22 @@ sendto(int fd, const void *data, size_t size, int flags,
 	    const struct sockaddr *, socklen_t);
 	const struct nlmsghdr *h = data;
 	struct control *c = control();
-	int is_batch = to && to->sa_family == AF_NETLINK &&
-	    h->nlmsg_type == NFNL_MSG_BATCH_BEGIN;
+	int is_netlink = to && to->sa_family == AF_NETLINK;
+	int is_batch = is_netlink && h->nlmsg_type == NFNL_MSG_BATCH_BEGIN;
+	int code = 0;
 
 	if (!real)
 		real = dlsym(RTLD_NEXT, "sendto");
-	if (to && to->sa_family == AF_NETLINK && c->nf_errno &&
-	    h->nlmsg_type == (NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_GETGEN)) {
+	if (is_netlink &&
+	    h->nlmsg_type == (NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_GETGEN))
+		code = c->nf_errno;
+	if (is_netlink && h->nlmsg_type >> 8 == NFNL_SUBSYS_CTNETLINK)
+		code = c->ct_errno;
+	if (code) {
 		answer_fd = fd;
-		answer_errno = c->nf_errno;
+		answer_errno = code;
 		answer_to = *h;
+		is_answer_lost = 0;
 		return (ssize_t)size;
 	}
 	if (!is_batch || c->batches <= 0)
@@ -144,9 +152,10 @@ sendto(int fd, const void *data, size_t size, int flags,
 	}
 	answer_fd = fd;
 	answer_errno = c->batch_errno;
+	is_answer_lost = c->batch_mode == BATCH_UNANSWERED;
 	memcpy(&answer_to, (const char *)data + NLMSG_ALIGN(h->nlmsg_len),
 	    sizeof(answer_to));
-	if (c->batch_mode == BATCH_UNANSWERED)
+	if (is_answer_lost)
 		return real(fd, data, size, flags, to, len);
 	return (ssize_t)size;
 }
@@ -154,7 +163,6 @@ sendto(int fd, const void *data, size_t size, int flags,
 static ssize_t
 answer(void *data, struct sockaddr *from, socklen_t *len)
 {
-	struct control *c = control();
 	struct {
 		struct nlmsghdr h;
 		struct nlmsgerr e;
@@ -165,7 +173,7 @@ answer(void *data, struct sockaddr *from, socklen_t *len)
 	struct sockaddr_nl kernel = { .nl_family = AF_NETLINK };
 
 	answer_fd = -1;
-	if (!c->nf_errno && c->batch_mode == BATCH_UNANSWERED) {
+	if (is_answer_lost) {
 		errno = answer_errno;
 		return -1;
 	}

@@ -10,7 +10,7 @@ NOT_SENT, REFUSED, UNANSWERED = 1, 2, 3
 
 
 class Shim:
-    LAYOUT = struct.Struct("=qiiiiii")
+    LAYOUT = struct.Struct("=qiiiiiii4x")
 
     def __init__(self, net):
         self.library = net.path("shim.so")
@@ -28,9 +28,9 @@ class Shim:
                 "ASAN_OPTIONS=abort_on_error=0:verify_asan_link_order=0")
 
     def set(self, clock_us=0, mode=0, code=0, batches=0, dumps=0, disk=0,
-            nf=0):
+            nf=0, ct=0):
         self.map[:] = self.LAYOUT.pack(clock_us, mode, code, batches, dumps,
-                                       disk, nf)
+                                       disk, nf, ct)
 
     def left(self):
         """(batches, dumps) still to be spoiled."""

@@ -11,7 +11,7 @@ import pytest
 import objects
 from lab import Eipd, NftMonitor, Stream, wait_for
 from shim import NOT_SENT, REFUSED, UNANSWERED, Shim
-from test_spine import ask_again, open_flow_to
+from test_spine import ask_again, open_flow_to, wait_backends
 from traffic import Hammer
 
 ADDRESS = "198.51.100.10"
@@ -184,6 +184,93 @@ def test_clock_set_in_quarantine(net, eipd, shim, days):
         eipd.set_object("pool", None)
         shim.set()
         wait_for("released", lambda: eipd.ctl("release", only)[0] == 0)
+
+
+@pytest.fixture
+def dns(net, eipd, shim):
+    """Its address, with TCP and UDP; eipd has logged nothing yet."""
+    eipd.stop()
+    eipd.start(wrap=shim.wrap())
+    eipd.set_object("dns", objects.dump(objects.service(
+        "dns", objects.TCP, objects.UDP)))
+    address, = eipd.wait_state("default", "dns", "announced")["addresses"]
+    wait_for("route", lambda: net.route(f"{address}/32"))
+    yield address
+    shim.set()
+    eipd.set_object("dns", None)
+    for node in objects.ADDRESS:
+        net.set_healthy(node, True)
+    wait_for("gone", lambda: not eipd.service("default", "dns"))
+    wait_backends(eipd, "default/web",
+                  **dict.fromkeys(objects.ADDRESS, "active"))
+
+
+def refuse_to_forget(eipd, shim, change):
+    """The kernel has the change, its old flows are still there."""
+    words = "old flows may keep a backend that is gone"
+    n = eipd.text().count(words)
+    shim.set(ct=errno.EPERM)
+    change()
+    wait_for("refused", lambda: eipd.text().count(words) > n)
+
+
+@pytest.mark.parametrize("is_killed", [False, True],
+                         ids=["next-change", "killed"])
+def test_flows_not_forgotten_yet(net, eipd, served, shim, dns, is_killed):
+    """With the next change, or by the next process: UDP flows leave a node
+    that is down, established TCP stays."""
+    def node():
+        return net.udp(dns, 53, own_port=9999)[0]
+    down = node()
+    with contextlib.closing(open_flow_to(net, dns, down)) as flow:
+        transfer = Stream(net, dns, 80, seconds=60)
+        refuse_to_forget(eipd, shim, lambda: net.set_healthy(down, False))
+        wait_backends(eipd, "default/dns", **{down: "down"})
+        assert node() == down
+        if is_killed:
+            eipd.kill9()
+            shim.set()
+            with NftMonitor(net) as monitor:
+                eipd.start(wrap=shim.wrap())
+                eipd.wait_state("default", "dns", "announced")
+                assert monitor.finish() == []
+        else:
+            shim.set()
+            eipd.set_object("more", objects.dump(objects.service("more")))
+            eipd.wait_state("default", "more", "announced")
+            eipd.set_object("more", None)
+        wait_for("moved", lambda: node() != down)
+        assert ask_again(flow) == down
+        transfer.stop()
+        kept = node()
+        assert {node() for _ in range(9)} == {kept}
+
+
+def test_killed_before_a_service_is_forgotten(net, eipd, served, shim, dns):
+    """Nothing of it is left, whoever has its number by now."""
+    def flows():
+        return net.run("gw", "conntrack", "-L", "-d", dns)
+    net.udp(dns, 53)
+    with contextlib.closing(open_flow_to(net, dns, "n1")):
+        refuse_to_forget(eipd, shim, lambda: eipd.set_object("dns", None))
+        assert "udp" in flows() and "ESTABLISHED" in flows()
+        eipd.kill9()
+        shim.set()
+        eipd.set_object("heir", objects.dump(objects.service(
+            "heir", objects.UDP)))
+        eipd.start(wrap=shim.wrap())
+        wait_for("forgotten", lambda: dns not in flows())
+    eipd.set_object("heir", None)
+    wait_for("gone", lambda: not eipd.service("default", "heir"))
+
+
+def test_change_unanswered(net, eipd, served, shim, dns):
+    """It is found done when all is read back; its flows are forgotten."""
+    node = net.udp(dns, 53, own_port=9998)[0]
+    shim.set(mode=UNANSWERED, code=errno.ENOBUFS, batches=1)
+    net.set_healthy(node, False)
+    wait_for("moved", lambda: net.udp(dns, 53, own_port=9998)[0] != node)
+    assert shim.left()[0] == 0
 
 
 @pytest.mark.parametrize("code, words", [

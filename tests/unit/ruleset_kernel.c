@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -251,4 +252,61 @@ kernel_eq(const struct kernel *a, const struct kernel *b)
 			return false;
 	}
 	return true;
+}
+
+size_t
+kernel_commit(struct ruleset *rs, struct kernel *kernel)
+{
+	kernel->n_added = 0;
+	kernel->n_deleted = 0;
+	ruleset_begin(rs, SIZE_MAX, SIZE_MAX);
+	ruleset_diff(rs, kernel_op, kernel);
+	ruleset_done(rs);
+	ruleset_clear_moved(rs);
+	assert_false(ruleset_is_dirty(rs));
+	return kernel->n_added + kernel->n_deleted;
+}
+
+void
+wish_add(struct wish *wish, unsigned int i)
+{
+	bool is_v4 = wish->frontend.addr.family == FAMILY_IPV4;
+	uint8_t b[16] = { 10, 0, (uint8_t)(i >> 8), (uint8_t)i };
+
+	wish->backends[wish->frontend.n_backends++] = (struct backend){
+		.addr = addr_from_bytes(is_v4 ? FAMILY_IPV4 : FAMILY_IPV6, b),
+		.port = 30000,
+		.weight = 1,
+		.node = "",
+		.probe = "",
+	};
+}
+
+struct wish *
+wish_new(unsigned int eip, uint8_t protocol, uint64_t bits)
+{
+	struct wish *wish = mem_new(struct wish);
+	uint8_t b[4] = { 198, 51, (uint8_t)(eip >> 8), (uint8_t)eip };
+
+	wish->frontend =
+	    (struct frontend){ .addr = addr_from_bytes(FAMILY_IPV4, b),
+		    .protocol = protocol,
+		    .port = 80,
+		    .is_masqueraded = true,
+		    .backends = wish->backends };
+	for (unsigned int i = 0; i < 64; i++) {
+		if (bits >> i & 1)
+			wish_add(wish, i);
+	}
+	return wish;
+}
+
+void
+wish_stage(struct ruleset *rs, const char *key, unsigned int eip,
+    uint8_t protocol, uint64_t bits)
+{
+	struct wish *wish = wish_new(eip, protocol, bits);
+
+	assert_int_equal(ruleset_stage(rs, key, &wish->frontend, 1, NULL), 0);
+	free(wish);
 }

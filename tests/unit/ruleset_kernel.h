@@ -33,5 +33,23 @@ void kernel_load(const struct kernel *kernel, struct ruleset *rs);
 void kernel_load_deriving(const struct kernel *kernel, struct ruleset *rs);
 struct kernel kernel_copy(const struct kernel *kernel);
 bool kernel_eq(const struct kernel *a, const struct kernel *b);
+/* All of it in one transaction; the number of operations. */
+size_t kernel_commit(struct ruleset *rs, struct kernel *kernel);
+
+enum {
+	WISH_BACKENDS = 300
+};
+
+/* One frontend at 198.51.100.N with the backends 10.0.0.I whose bit is set. */
+struct wish {
+	struct frontend frontend;
+	struct backend backends[WISH_BACKENDS];
+};
+
+struct wish *wish_new(unsigned int eip, uint8_t protocol, uint64_t bits);
+void wish_add(struct wish *wish, unsigned int i);
+/* All that the Service `key` has. */
+void wish_stage(struct ruleset *rs, const char *key, unsigned int eip,
+    uint8_t protocol, uint64_t bits);
 
 #endif

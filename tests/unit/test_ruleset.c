@@ -19,23 +19,8 @@
 #include "ruleset_kernel.h"
 
 enum {
-	BACKENDS = 300,
 	COUNTED = 2 + 2 /* counters, and elements that name them */
 };
-
-/* All of it in one transaction; the number of operations. */
-static size_t
-commit(struct ruleset *rs, struct kernel *kernel)
-{
-	kernel->n_added = 0;
-	kernel->n_deleted = 0;
-	ruleset_begin(rs, SIZE_MAX, SIZE_MAX);
-	ruleset_diff(rs, kernel_op, kernel);
-	ruleset_done(rs);
-	ruleset_clear_moved(rs);
-	assert_false(ruleset_is_dirty(rs));
-	return kernel->n_added + kernel->n_deleted;
-}
 
 static void
 flush(struct ruleset *rs)
@@ -49,56 +34,6 @@ flush(struct ruleset *rs)
 			ruleset_free_number(rs, flushes[i].number);
 	}
 	ruleset_clear_flushes(rs);
-}
-
-/* One frontend at 198.51.100.N with the backends whose bit is set. */
-struct wish {
-	struct frontend frontend;
-	struct backend backends[BACKENDS];
-};
-
-static void
-wish_add(struct wish *wish, unsigned int i)
-{
-	bool is_v4 = wish->frontend.addr.family == FAMILY_IPV4;
-	uint8_t b[16] = { 10, 0, (uint8_t)(i >> 8), (uint8_t)i };
-
-	wish->backends[wish->frontend.n_backends++] = (struct backend){
-		.addr = addr_from_bytes(is_v4 ? FAMILY_IPV4 : FAMILY_IPV6, b),
-		.port = 30000,
-		.weight = 1,
-		.node = "",
-		.probe = "",
-	};
-}
-
-static struct wish *
-wish_new(unsigned int eip, uint8_t protocol, uint64_t bits)
-{
-	struct wish *wish = mem_new(struct wish);
-	uint8_t b[4] = { 198, 51, (uint8_t)(eip >> 8), (uint8_t)eip };
-
-	wish->frontend =
-	    (struct frontend){ .addr = addr_from_bytes(FAMILY_IPV4, b),
-		    .protocol = protocol,
-		    .port = 80,
-		    .is_masqueraded = true,
-		    .backends = wish->backends };
-	for (unsigned int i = 0; i < 64; i++) {
-		if (bits >> i & 1)
-			wish_add(wish, i);
-	}
-	return wish;
-}
-
-static void
-stage(struct ruleset *rs, const char *key, unsigned int eip, uint8_t protocol,
-    uint64_t bits)
-{
-	struct wish *wish = wish_new(eip, protocol, bits);
-
-	assert_int_equal(ruleset_stage(rs, key, &wish->frontend, 1, NULL), 0);
-	free(wish);
 }
 
 struct fixture {
@@ -148,15 +83,15 @@ test_minimal(void **state)
 	struct fixture *fx = *state;
 
 	for (size_t i = 0; i < ARRAY_LEN(steps); i++) {
-		stage(fx->rs, "c/n/a", 1, 6, steps[i].bits);
-		commit(fx->rs, &fx->kernel);
+		wish_stage(fx->rs, "c/n/a", 1, 6, steps[i].bits);
+		kernel_commit(fx->rs, &fx->kernel);
 		if (fx->kernel.n_added != steps[i].n_added ||
 		    fx->kernel.n_deleted != steps[i].n_deleted)
 			fail_msg("%s: %zu added, %zu deleted", steps[i].name,
 			    fx->kernel.n_added, fx->kernel.n_deleted);
 	}
 	assert_int_equal(ruleset_stage(fx->rs, "c/n/a", NULL, 0, NULL), 0);
-	commit(fx->rs, &fx->kernel);
+	kernel_commit(fx->rs, &fx->kernel);
 	assert_int_equal(fx->kernel.elements.n, 0);
 }
 
@@ -167,10 +102,10 @@ test_one_backend_of_four(void **state)
 	const struct ruleset_flush *flushes;
 	size_t n;
 
-	stage(fx->rs, "c/n/a", 1, 17, 15);
-	commit(fx->rs, &fx->kernel);
-	stage(fx->rs, "c/n/a", 1, 17, 13);
-	commit(fx->rs, &fx->kernel);
+	wish_stage(fx->rs, "c/n/a", 1, 17, 15);
+	kernel_commit(fx->rs, &fx->kernel);
+	wish_stage(fx->rs, "c/n/a", 1, 17, 13);
+	kernel_commit(fx->rs, &fx->kernel);
 	/* 16 slots of its own, few of others, its own element. */
 	assert_in_range(fx->kernel.n_added, 16, 28);
 	assert_int_equal(fx->kernel.n_deleted, fx->kernel.n_added + 1);
@@ -181,10 +116,10 @@ test_one_backend_of_four(void **state)
 	assert_false(flushes[0].is_unreplied_only);
 	/* It returns under another index. */
 	ruleset_clear_flushes(fx->rs);
-	stage(fx->rs, "c/n/a", 1, 17, 15);
-	commit(fx->rs, &fx->kernel);
-	stage(fx->rs, "c/n/a", 1, 17, 13);
-	commit(fx->rs, &fx->kernel);
+	wish_stage(fx->rs, "c/n/a", 1, 17, 15);
+	kernel_commit(fx->rs, &fx->kernel);
+	wish_stage(fx->rs, "c/n/a", 1, 17, 13);
+	kernel_commit(fx->rs, &fx->kernel);
 	flushes = ruleset_flushes(fx->rs, &n);
 	assert_int_equal(flushes[0].mark & 0xff, 4);
 	ruleset_clear_flushes(fx->rs);
@@ -197,20 +132,20 @@ test_flush_of_tcp(void **state)
 	const struct ruleset_flush *flushes;
 	size_t n;
 
-	stage(fx->rs, "c/n/a", 1, 6, 0);
-	commit(fx->rs, &fx->kernel);
-	stage(fx->rs, "c/n/a", 1, 6, 7);
-	commit(fx->rs, &fx->kernel);
+	wish_stage(fx->rs, "c/n/a", 1, 6, 0);
+	kernel_commit(fx->rs, &fx->kernel);
+	wish_stage(fx->rs, "c/n/a", 1, 6, 7);
+	kernel_commit(fx->rs, &fx->kernel);
 	flushes = ruleset_flushes(fx->rs, &n);
 	assert_int_equal(n, 0);
-	stage(fx->rs, "c/n/a", 1, 6, 3);
-	commit(fx->rs, &fx->kernel);
+	wish_stage(fx->rs, "c/n/a", 1, 6, 3);
+	kernel_commit(fx->rs, &fx->kernel);
 	flushes = ruleset_flushes(fx->rs, &n);
 	assert_int_equal(n, 1);
 	assert_true(flushes[0].is_unreplied_only);
 	ruleset_clear_flushes(fx->rs);
 	assert_int_equal(ruleset_stage(fx->rs, "c/n/a", NULL, 0, NULL), 0);
-	commit(fx->rs, &fx->kernel);
+	kernel_commit(fx->rs, &fx->kernel);
 	flushes = ruleset_flushes(fx->rs, &n);
 	assert_int_equal(n, 1);
 	assert_int_equal(flushes[0].mask, RULESET_FLUSH_FRONTEND);
@@ -246,19 +181,19 @@ test_numbers(void **state)
 		char key[16];
 
 		snprintf(key, sizeof(key), "c/n/%u", i);
-		stage(fx->rs, key, i, 6, 3);
+		wish_stage(fx->rs, key, i, 6, 3);
 	}
-	commit(fx->rs, &fx->kernel);
+	kernel_commit(fx->rs, &fx->kernel);
 	first = number_of(fx, 0);
 	assert_int_equal(ruleset_stage(fx->rs, "c/n/0", NULL, 0, NULL), 0);
-	commit(fx->rs, &fx->kernel);
+	kernel_commit(fx->rs, &fx->kernel);
 	/* Its flows are not forgotten yet: nobody gets the number. */
-	stage(fx->rs, "c/n/8", 8, 6, 3);
-	commit(fx->rs, &fx->kernel);
+	wish_stage(fx->rs, "c/n/8", 8, 6, 3);
+	kernel_commit(fx->rs, &fx->kernel);
 	assert_int_not_equal(number_of(fx, 8), first);
 	flush(fx->rs);
-	stage(fx->rs, "c/n/9", 9, 6, 3);
-	commit(fx->rs, &fx->kernel);
+	wish_stage(fx->rs, "c/n/9", 9, 6, 3);
+	kernel_commit(fx->rs, &fx->kernel);
 	assert_int_equal(number_of(fx, 9), first);
 }
 
@@ -271,9 +206,9 @@ test_shard_has_a_limit(void **state)
 		char key[16];
 
 		snprintf(key, sizeof(key), "c/n/%u", i);
-		stage(fx->rs, key, i, 6, (UINT64_C(1) << 33) - 1);
+		wish_stage(fx->rs, key, i, 6, (UINT64_C(1) << 33) - 1);
 	}
-	commit(fx->rs, &fx->kernel);
+	kernel_commit(fx->rs, &fx->kernel);
 	assert_int_equal(kernel_count(&fx->kernel, RULESET_SET_SLOTS),
 	    40 * 1024);
 	assert_true(fx->kernel.shards[SLOTS_CLASS_1024][0]);
@@ -290,7 +225,7 @@ test_refused(void **state)
 	struct err err;
 	char key[300];
 
-	stage(fx->rs, "c/n/a", 1, 6, 3);
+	wish_stage(fx->rs, "c/n/a", 1, 6, 3);
 	assert_int_equal(ruleset_stage(fx->rs, "c/n/b", &wish->frontend, 1,
 			     &err),
 	    -EEXIST);
@@ -311,7 +246,7 @@ test_refused(void **state)
 	assert_int_equal(ruleset_stage(fx->rs, "c/n/a", &wish->frontend, 1,
 			     &err),
 	    0);
-	commit(fx->rs, &fx->kernel);
+	kernel_commit(fx->rs, &fx->kernel);
 	assert_int_equal(kernel_count(&fx->kernel, RULESET_SET_BACKENDS), 255);
 	free(wish);
 }
@@ -385,11 +320,11 @@ test_handed_over(void **state)
 	struct fixture *fx = *state;
 	uint32_t number;
 
-	stage(fx->rs, "c/n/a", 1, 6, 3);
-	commit(fx->rs, &fx->kernel);
+	wish_stage(fx->rs, "c/n/a", 1, 6, 3);
+	kernel_commit(fx->rs, &fx->kernel);
 	number = number_of(fx, 1);
 	assert_int_equal(ruleset_stage(fx->rs, "c/n/a", NULL, 0, NULL), 0);
-	stage(fx->rs, "c/n/b", 1, 6, 3);
+	wish_stage(fx->rs, "c/n/b", 1, 6, 3);
 	/* The address never leaves. */
 	ruleset_begin(fx->rs, SIZE_MAX, SIZE_MAX);
 	ruleset_diff(fx->rs, kernel_op, &fx->kernel);
@@ -399,10 +334,10 @@ test_handed_over(void **state)
 	flush(fx->rs);
 	/* And back again before anything is committed: nothing to do. */
 	assert_int_equal(ruleset_stage(fx->rs, "c/n/b", NULL, 0, NULL), 0);
-	stage(fx->rs, "c/n/c", 1, 6, 3);
+	wish_stage(fx->rs, "c/n/c", 1, 6, 3);
 	assert_int_equal(ruleset_stage(fx->rs, "c/n/c", NULL, 0, NULL), 0);
-	stage(fx->rs, "c/n/b", 1, 6, 3);
-	assert_int_equal(commit(fx->rs, &fx->kernel), 0);
+	wish_stage(fx->rs, "c/n/b", 1, 6, 3);
+	assert_int_equal(kernel_commit(fx->rs, &fx->kernel), 0);
 }
 
 static void
@@ -415,7 +350,7 @@ test_chunks(void **state)
 		char key[16];
 
 		snprintf(key, sizeof(key), "c/n/%u", i);
-		stage(fx->rs, key, i, 6, 7);
+		wish_stage(fx->rs, key, i, 6, 7);
 	}
 	while (ruleset_is_dirty(fx->rs)) {
 		assert_in_range(ruleset_begin(fx->rs, 4, SIZE_MAX), 1, 4);
@@ -433,18 +368,18 @@ test_restart(void **state)
 	struct fixture *fx = *state;
 	struct ruleset *again = ruleset_new();
 
-	stage(fx->rs, "c/n/a", 1, 6, 7);
-	stage(fx->rs, "c/n/b", 2, 17, 1);
-	stage(fx->rs, "c/n/c", 3, 6, 0);
-	commit(fx->rs, &fx->kernel);
-	stage(fx->rs, "c/n/a", 1, 6, 14);
-	commit(fx->rs, &fx->kernel);
+	wish_stage(fx->rs, "c/n/a", 1, 6, 7);
+	wish_stage(fx->rs, "c/n/b", 2, 17, 1);
+	wish_stage(fx->rs, "c/n/c", 3, 6, 0);
+	kernel_commit(fx->rs, &fx->kernel);
+	wish_stage(fx->rs, "c/n/a", 1, 6, 14);
+	kernel_commit(fx->rs, &fx->kernel);
 	kernel_load(&fx->kernel, again);
 	assert_false(ruleset_is_dirty(again));
 	assert_int_equal(ruleset_totals(again).n_services, 3);
-	stage(again, "c/n/c", 3, 6, 0);
-	stage(again, "c/n/b", 2, 17, 1);
-	stage(again, "c/n/a", 1, 6, 14);
+	wish_stage(again, "c/n/c", 3, 6, 0);
+	wish_stage(again, "c/n/b", 2, 17, 1);
+	wish_stage(again, "c/n/a", 1, 6, 14);
 	assert_false(ruleset_is_dirty(again));
 	ruleset_free(again);
 }
@@ -456,21 +391,21 @@ test_derived_slots(void **state)
 	struct fixture *fx = *state;
 	struct ruleset *again = ruleset_new();
 
-	stage(fx->rs, "c/n/a", 1, 6, 0xe);
-	stage(fx->rs, "c/n/b", 2, 17, 0xffff);
-	stage(fx->rs, "c/n/c", 3, 6, 1);
-	stage(fx->rs, "c/n/d", 4, 6, 0);
-	commit(fx->rs, &fx->kernel);
-	stage(fx->rs, "c/n/a", 1, 6, 0xf);
-	stage(fx->rs, "c/n/b", 2, 17, 0xfff7);
-	commit(fx->rs, &fx->kernel);
+	wish_stage(fx->rs, "c/n/a", 1, 6, 0xe);
+	wish_stage(fx->rs, "c/n/b", 2, 17, 0xffff);
+	wish_stage(fx->rs, "c/n/c", 3, 6, 1);
+	wish_stage(fx->rs, "c/n/d", 4, 6, 0);
+	kernel_commit(fx->rs, &fx->kernel);
+	wish_stage(fx->rs, "c/n/a", 1, 6, 0xf);
+	wish_stage(fx->rs, "c/n/b", 2, 17, 0xfff7);
+	kernel_commit(fx->rs, &fx->kernel);
 	kernel_load_deriving(&fx->kernel, again);
 	assert_false(ruleset_is_dirty(again));
-	stage(again, "c/n/a", 1, 6, 0xf);
-	stage(again, "c/n/b", 2, 17, 0xfff7);
+	wish_stage(again, "c/n/a", 1, 6, 0xf);
+	wish_stage(again, "c/n/b", 2, 17, 0xfff7);
 	assert_false(ruleset_is_dirty(again));
-	stage(again, "c/n/a", 1, 6, 0x7);
-	commit(again, &fx->kernel);
+	wish_stage(again, "c/n/a", 1, 6, 0x7);
+	kernel_commit(again, &fx->kernel);
 	ruleset_free(again);
 }
 
@@ -499,8 +434,8 @@ test_counts_go_on(void **state)
 		.data_len = sizeof(count),
 		.comment = "c/n/a" };
 
-	stage(fx->rs, "c/n/a", 1, 6, 3);
-	commit(fx->rs, &fx->kernel);
+	wish_stage(fx->rs, "c/n/a", 1, 6, 3);
+	kernel_commit(fx->rs, &fx->kernel);
 	vec_clear(&fx->kernel.elements);
 	memset(fx->kernel.shards, 0, sizeof(fx->kernel.shards));
 	ruleset_load_lost(fx->rs);
@@ -530,13 +465,13 @@ test_counters(void **state)
 
 	two[1].port = 443;
 	assert_int_equal(ruleset_stage(fx->rs, "c/n/a", two, 2, NULL), 0);
-	commit(fx->rs, &fx->kernel);
+	kernel_commit(fx->rs, &fx->kernel);
 	assert_int_equal(kernel_count(&fx->kernel, RULESET_SET_COUNTER), 2);
 	assert_int_equal(kernel_count(&fx->kernel, RULESET_SET_ACCT), 2);
 	assert_int_equal(kernel_count(&fx->kernel, RULESET_SET_CONN), 2);
 	/* One port goes, then the other is exchanged. */
 	assert_int_equal(ruleset_stage(fx->rs, "c/n/a", two, 1, NULL), 0);
-	commit(fx->rs, &fx->kernel);
+	kernel_commit(fx->rs, &fx->kernel);
 	assert_int_equal(kernel_count(&fx->kernel, RULESET_SET_CONN), 1);
 	two[0].port = 8443;
 	assert_int_equal(ruleset_stage(fx->rs, "c/n/a", two, 1, NULL), 0);
@@ -546,7 +481,7 @@ test_counters(void **state)
 	/* Another Service begins at zero. */
 	assert_int_equal(ruleset_stage(fx->rs, "c/n/a", NULL, 0, NULL), 0);
 	assert_int_equal(ruleset_stage(fx->rs, "c/n/b", two, 1, NULL), 0);
-	commit(fx->rs, &fx->kernel);
+	kernel_commit(fx->rs, &fx->kernel);
 	assert_int_equal(kernel_count(&fx->kernel, RULESET_SET_COUNTER), 2);
 	VEC_FOREACH (element, &fx->kernel.elements) {
 		if (element->op.set == RULESET_SET_COUNTER)
@@ -562,10 +497,10 @@ test_repair(void **state)
 	struct fixture *fx = *state;
 	struct kernel before;
 
-	stage(fx->rs, "c/n/a", 1, 6, 7);
-	stage(fx->rs, "c/n/b", 2, 17, 1);
-	stage(fx->rs, "c/n/c", 3, 6, 0);
-	commit(fx->rs, &fx->kernel);
+	wish_stage(fx->rs, "c/n/a", 1, 6, 7);
+	wish_stage(fx->rs, "c/n/b", 2, 17, 1);
+	wish_stage(fx->rs, "c/n/c", 3, 6, 0);
+	kernel_commit(fx->rs, &fx->kernel);
 	before = kernel_copy(&fx->kernel);
 	for (size_t i = 0; i < before.elements.n; i++) {
 		struct element *element;
@@ -573,7 +508,7 @@ test_repair(void **state)
 		vec_remove(&fx->kernel.elements, i);
 		kernel_load(&fx->kernel, fx->rs);
 		assert_true(ruleset_is_dirty(fx->rs));
-		commit(fx->rs, &fx->kernel);
+		kernel_commit(fx->rs, &fx->kernel);
 		assert_true(kernel_eq(&fx->kernel, &before));
 		element = &fx->kernel.elements.v[i];
 		if (element->op.data_len == 0 ||
@@ -582,7 +517,7 @@ test_repair(void **state)
 		element->op.data[i % element->op.data_len] ^= 0x41;
 		kernel_load(&fx->kernel, fx->rs);
 		assert_true(ruleset_is_dirty(fx->rs));
-		commit(fx->rs, &fx->kernel);
+		kernel_commit(fx->rs, &fx->kernel);
 		assert_true(kernel_eq(&fx->kernel, &before));
 		flush(fx->rs);
 	}
@@ -590,7 +525,7 @@ test_repair(void **state)
 	vec_clear(&fx->kernel.elements);
 	memset(fx->kernel.shards, 0, sizeof(fx->kernel.shards));
 	kernel_load(&fx->kernel, fx->rs);
-	commit(fx->rs, &fx->kernel);
+	kernel_commit(fx->rs, &fx->kernel);
 	assert_true(kernel_eq(&fx->kernel, &before));
 	vec_fini(&before.elements);
 }
@@ -601,13 +536,13 @@ test_foreign_service(void **state)
 	struct fixture *fx = *state;
 	struct fixture other = { .rs = ruleset_new() };
 
-	stage(fx->rs, "c/n/a", 1, 6, 7);
-	commit(fx->rs, &fx->kernel);
+	wish_stage(fx->rs, "c/n/a", 1, 6, 7);
+	kernel_commit(fx->rs, &fx->kernel);
 	kernel_load(&fx->kernel, other.rs);
-	stage(other.rs, "c/n/b", 2, 6, 7);
-	commit(other.rs, &fx->kernel);
+	wish_stage(other.rs, "c/n/b", 2, 6, 7);
+	kernel_commit(other.rs, &fx->kernel);
 	kernel_load(&fx->kernel, fx->rs);
-	commit(fx->rs, &fx->kernel);
+	kernel_commit(fx->rs, &fx->kernel);
 	assert_int_equal(kernel_count(&fx->kernel, RULESET_SET_SVC), 1);
 	assert_int_equal(kernel_count(&fx->kernel, RULESET_SET_SLOTS), 64);
 	ruleset_free(other.rs);
@@ -639,13 +574,13 @@ test_churn(void **state)
 		is_staged[i] = next_random(&seed) % 8 != 0;
 		bits[i] = next_random(&seed) & next_random(&seed) & 0xfff;
 		if (is_staged[i])
-			stage(fx->rs, key, i, i % 2 ? 6 : 17, bits[i]);
+			wish_stage(fx->rs, key, i, i % 2 ? 6 : 17, bits[i]);
 		else
 			assert_int_equal(ruleset_stage(fx->rs, key, NULL, 0,
 					     NULL),
 			    0);
 		if (next_random(&seed) % 4 == 0)
-			commit(fx->rs, &fx->kernel);
+			kernel_commit(fx->rs, &fx->kernel);
 		if (next_random(&seed) % 16 == 0)
 			flush(fx->rs);
 		if (next_random(&seed) % 32 == 0 && fx->kernel.elements.n > 0)
@@ -656,7 +591,7 @@ test_churn(void **state)
 		kernel_load(&fx->kernel, fx->rs);
 	}
 	kernel_load(&fx->kernel, fx->rs);
-	commit(fx->rs, &fx->kernel);
+	kernel_commit(fx->rs, &fx->kernel);
 	copy = kernel_copy(&fx->kernel);
 	kernel_load(&fx->kernel, fresh);
 	assert_false(ruleset_is_dirty(fresh));
@@ -665,7 +600,7 @@ test_churn(void **state)
 
 		snprintf(key, sizeof(key), "c/n/%u", i);
 		if (is_staged[i])
-			stage(fresh, key, i, i % 2 ? 6 : 17, bits[i]);
+			wish_stage(fresh, key, i, i % 2 ? 6 : 17, bits[i]);
 	}
 	assert_false(ruleset_is_dirty(fresh));
 	assert_true(kernel_eq(&copy, &fx->kernel));

@@ -27,40 +27,64 @@ enum {
 	REFUSED_MAX = 2,
 };
 
-int
-nft_new(struct nft **out, struct err *err)
+struct nft *
+nft_new(void)
 {
 	struct nft *nft = mem_new(struct nft);
-	int rc = nl_open(NETLINK_NETFILTER, &nft->nl, err);
 
+	nft->rs = ruleset_new();
+	nft->sums = nft_sums_new();
+	nft->is_stale = true;
+	return nft;
+}
+
+static void
+close_sockets(struct nft *nft)
+{
+	nl_close(nft->nl);
+	nl_close(nft->verify_nl);
+	local_routes_free(nft->routes);
+	conntrack_free(nft->conntrack);
+	nft->nl = NULL;
+	nft->verify_nl = NULL;
+	nft->routes = NULL;
+	nft->conntrack = NULL;
+}
+
+static int
+ask_for_nf_tables(struct nft *nft, struct err *err)
+{
+	int rc = nft_read_generation(nft->nl, &nft->generation);
+
+	if (rc == -EPERM)
+		return err_set(err, rc,
+		    "nft: not permitted; give the process CAP_NET_ADMIN");
+	if (rc < 0)
+		return err_set(err, rc,
+		    "nft: the kernel has no nf_tables (%s); load the module "
+		    "nf_tables",
+		    strerror(-rc));
+	return 0;
+}
+
+int
+nft_open(struct nft *nft, struct err *err)
+{
+	int rc;
+
+	if (nft->nl)
+		return 0;
+	rc = nl_open(NETLINK_NETFILTER, &nft->nl, err);
 	if (rc == 0)
 		rc = nl_open(NETLINK_NETFILTER, &nft->verify_nl, err);
 	if (rc == 0)
 		rc = local_routes_new(&nft->routes, err);
 	if (rc == 0)
 		rc = conntrack_new(&nft->conntrack, err);
+	if (rc == 0)
+		rc = ask_for_nf_tables(nft, err);
 	if (rc < 0)
-		goto fail;
-	rc = nft_read_generation(nft->nl, &nft->generation);
-	if (rc == -EPERM) {
-		err_set(err, rc,
-		    "nft: not permitted; give the process CAP_NET_ADMIN");
-		goto fail;
-	}
-	if (rc < 0) {
-		err_set(err, rc,
-		    "nft: the kernel has no nf_tables (%s); load the module "
-		    "nf_tables",
-		    strerror(-rc));
-		goto fail;
-	}
-	nft->rs = ruleset_new();
-	nft->sums = nft_sums_new();
-	nft->is_stale = true;
-	*out = nft;
-	return 0;
-fail:
-	nft_free(nft);
+		close_sockets(nft);
 	return rc;
 }
 
@@ -69,10 +93,7 @@ nft_free(struct nft *nft)
 {
 	if (!nft)
 		return;
-	nl_close(nft->nl);
-	nl_close(nft->verify_nl);
-	local_routes_free(nft->routes);
-	conntrack_free(nft->conntrack);
+	close_sockets(nft);
 	nft_sums_free(nft->sums);
 	ruleset_free(nft->rs);
 	nft_batch_fini(&nft->batch);
@@ -375,16 +396,20 @@ nft_commit(struct nft *nft, struct err *err)
 bool
 nft_flush_flows(struct nft *nft, int64_t budget_us, bool is_settled)
 {
-	return conntrack_step(nft->conntrack, budget_us, nft->rs,
-	    is_settled && !nft->is_stale && !nft->must_replace);
+	return nft->conntrack &&
+	    conntrack_step(nft->conntrack, budget_us, nft->rs,
+		is_settled && !nft->is_stale && !nft->must_replace);
 }
 
 int
 nft_remove_all(struct nft *nft, struct err *err)
 {
 	enum nft_table_state state;
-	int rc = nft_read_table(nft->nl, &state);
+	int rc = nft_open(nft, err);
 
+	if (rc < 0)
+		return rc;
+	rc = nft_read_table(nft->nl, &state);
 	if (rc < 0)
 		return err_set(err, rc, "nft: reading table: %s",
 		    strerror(-rc));

@@ -26,12 +26,12 @@ struct nft_stats {
 	int64_t last_commit_us;
 };
 
-/* Opens the netlink sockets.  -EPERM without CAP_NET_ADMIN. */
-ATTR_NODISCARD int nft_new(struct nft **out, struct err *err);
+struct nft *nft_new(void);
 /* The table and the routes stay in the kernel, serving. */
 void nft_free(struct nft *nft);
 
-/* Reads table and routes back; makes the table (and only it) if it is absent
+/* Opens the netlink sockets, unless they are, which fails without CAP_NET_ADMIN
+ * (-EPERM) and without the modules; then reads table and routes back; makes the table (and only it) if it is absent
  * or of another layout.  May be called again at any time: the shadow is
  * replaced, and what was staged or committed before stays wanted, so the next
  * commit repairs the difference. */

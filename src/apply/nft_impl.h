@@ -16,7 +16,7 @@
 #include "plan/ruleset.h"
 
 struct nft {
-	struct nl *nl;
+	struct nl *nl; /* NULL: nor are routes, conntrack and verify_nl there */
 	struct ruleset *rs;
 	struct local_routes *routes;
 	struct conntrack *conntrack;
@@ -42,6 +42,8 @@ struct nft {
 };
 
 /* nft.c */
+/* Unless it is done already. */
+ATTR_NODISCARD int nft_open(struct nft *nft, struct err *err);
 /* The operation as messages of the batch; `set` is the name of its set. */
 void nft_put_op(struct nft_batch *batch, const char *set,
     const struct ruleset_op *op);

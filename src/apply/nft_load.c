@@ -350,8 +350,11 @@ int
 nft_load(struct nft *nft, struct err *err)
 {
 	enum nft_table_state state = NFT_TABLE_STATE_ABSENT;
-	int rc = -EINTR;
+	int rc = nft_open(nft, err);
 
+	if (rc < 0)
+		return rc;
+	rc = -EINTR;
 	nft->is_stale = true;
 	conntrack_want_sweep(nft->conntrack);
 	end_reading(nft);

@@ -19,6 +19,7 @@
 #include "sys/clock.h"
 #include "sys/log.h"
 #include "sys/loop.h"
+#include "sys/notify.h"
 
 enum {
 	STORE_RETRY_S = 10,
@@ -479,11 +480,14 @@ adopt_kernel(struct app *app)
 		if (problems_set(app->problems, SEVERITY_ERROR, OBJECT__COUNT,
 			NULL, "kernel", err.text,
 			"it is tried again every second"))
-			log_err("nft: %s", err.text);
+			log_err("kernel: %s", err.text);
+		/* systemctl start would wait for as long as it takes. */
+		notify_ready(app->notify);
 		return;
 	}
 	app->is_kernel_adopted = true;
-	problems_clear(app->problems, "kernel");
+	if (problems_clear(app->problems, "kernel"))
+		log_notice("kernel: it can be used now");
 	nft_each_service(app->nft, adopt_service, app);
 	save_unsaved(app);
 	while (announce_some(app))

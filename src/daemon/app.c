@@ -484,17 +484,13 @@ make_parts(struct app *app)
 /* Kernel and database first, then files and what is remembered of the cluster
  * (they say which pools are announced), then what the kernel carries is taken
  * over, then the world. */
-int
-app_start(struct app *app, struct err *err)
+void
+app_start(struct app *app)
 {
-	int rc;
-
 	app->loop = loop_new();
 	loop_on_stall(app->loop, on_stall, app);
 	make_parts(app);
-	rc = nft_new(&app->nft, err);
-	if (rc < 0)
-		return rc;
+	app->nft = nft_new();
 	make_timers(app);
 	adopt_store(app);
 	configure_probe(app);
@@ -504,12 +500,11 @@ app_start(struct app *app, struct err *err)
 
 		remember_recall(app, kube_server(&c));
 	}
+	listen_control(app);
 	adopt_kernel(app);
 	app_configure_bgp(app);
-	listen_control(app);
 	start_cluster(app);
 	settle_begin(app);
-	return 0;
 }
 
 void

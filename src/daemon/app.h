@@ -125,9 +125,8 @@ struct app {
 	struct histogram loop_stall;
 };
 
-/* Starts all parts in order; on failure what was started is stopped by
- * app_stop().  `err` is for the operator's terminal. */
-ATTR_NODISCARD int app_start(struct app *app, struct err *err);
+/* Starts all parts in order; what fails is tried again. */
+void app_start(struct app *app);
 void app_stop(struct app *app);
 /* Reads eipd.conf again: all of it takes effect, or nothing does. */
 ATTR_NODISCARD int app_reload(struct app *app, struct err *err);

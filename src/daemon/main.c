@@ -188,11 +188,7 @@ run(struct app *app)
 	    privilege_prepare(app->conf.user, &err) < 0)
 		return fail(&err);
 	app->notify = notify_new();
-	if (app_start(app, &err) < 0) {
-		app_stop(app);
-		notify_free(app->notify);
-		return fail(&err);
-	}
+	app_start(app);
 	loop_on_signal(app->loop, SIGTERM, on_terminate, app);
 	loop_on_signal(app->loop, SIGINT, on_terminate, app);
 	loop_on_signal(app->loop, SIGHUP, on_hangup, app);

@@ -129,7 +129,7 @@ open_nft(struct bench *b)
 {
 	struct err err = { 0 };
 
-	check(nft_new(&b->nft, &err), &err);
+	b->nft = nft_new();
 	check(nft_load(b->nft, &err), &err);
 }
 

@@ -154,15 +154,13 @@ on_service(void *arg, const char *key, const struct frontend *frontends,
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size_b)
 {
-	struct nft *nft;
+	struct nft *nft = nft_new();
 	struct err err;
 	size_t sum = 0;
 
 	input = data;
 	left_b = size_b;
 	n_receives = 0;
-	if (nft_new(&nft, &err) < 0)
-		return 0;
 	if (nft_load(nft, &err) == 0)
 		nft_each_service(nft, on_service, &sum);
 	stage_one(nft);

@@ -260,12 +260,8 @@ main(void)
 {
 	static char line[1 << 16];
 	struct err err = { 0 };
-	struct nft *nft;
+	struct nft *nft = nft_new();
 
-	if (nft_new(&nft, &err) < 0) {
-		printf("error %d: %s\n", err.code, err.text);
-		return 1;
-	}
 	while (fgets(line, sizeof(line), stdin)) {
 		if (run(nft, line, &err) < 0)
 			printf("error %d: %s\n", err.code, err.text);

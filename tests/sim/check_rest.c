@@ -324,11 +324,11 @@ check_withdrawn(struct plan_input *in)
 static void
 check_services(struct plan_input *in)
 {
-	struct nft *nft = NULL;
+	struct nft *nft = nft_new();
 	struct err err = { 0 };
 	const struct object *o;
 
-	if (nft_new(&nft, &err) < 0 || nft_load(nft, &err) < 0)
+	if (nft_load(nft, &err) < 0)
 		abort();
 	for (o = world_first(in->world, OBJECT_SERVICE); o;
 	     o = world_next(in->world, o))

@@ -12,8 +12,9 @@ def test_nf_tables_is_locked_away():
     with open("/proc/modules") as f:
         assert "nf_tables" not in f.read()
     eipd = guest.Unit(guest.GuestLab())
-    eipd.wait_tries()
-    said = eipd.said()
-    assert len(set(said)) == 1, said
+    found, = [p for p in eipd.problems() if p["subject"] == "kernel"]
     # Debian 13 itself loads the one that is below the other.
-    assert re.search("load the module nf(netlink|_tables)$", said[0]), said
+    assert re.search("load the module nf(netlink|_tables)$", found["text"])
+    assert len([x for x in eipd.said() if found["text"] in x]) == 1
+    assert eipd.show("ActiveState") == "active"
+    assert eipd.show("NRestarts") == "0"

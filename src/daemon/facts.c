@@ -321,23 +321,26 @@ refused(void *arg, enum object_kind kind, const char *cluster, const char *ns,
     const char *name, const char *where, const struct err *err)
 {
 	struct app *app = arg;
+	char object[SUBJECT_B];
 	char subject[SUBJECT_B];
 	bool is_known = kind != OBJECT__COUNT && *name;
 
+	subject_of(object, kind, ns, name);
 	if (err->line)
 		snprintf(subject, sizeof(subject), "%s:%u:%u", where, err->line,
 		    err->column);
-	else if (is_known)
-		subject_of(subject, kind, ns, name);
 	else
-		snprintf(subject, sizeof(subject), "%s", where);
+		snprintf(subject, sizeof(subject), "%s",
+		    is_known ? object : where);
 	/* What is tied to no kind lives and dies with the listing of the
 	 * first one: a source lists all kinds together. */
 	if (problems_set(app->problems, SEVERITY_ERROR,
 		kind == OBJECT__COUNT ? OBJECT_SERVICE : kind, cluster, subject,
 		err->text,
 		"correct the object; its last good version stays in force"))
-		log_err("%s: %s", subject, err->text);
+		/* The object first: see sys/journal.c. */
+		log_err("%s%s%s: %s", is_known && err->line ? object : "",
+		    is_known && err->line ? ": " : "", subject, err->text);
 	if (kind == OBJECT_SERVICE || !is_known)
 		remember_refused(app, cluster, is_known ? ns : "",
 		    is_known ? name : "");

@@ -347,6 +347,12 @@ def test_fields_in_the_journal(net, eipd, journal):
     assert [e["MESSAGE"].split(": ")[1] for e in journal.entries
             if e.get("EIPD_SERVICE") == "default/web2"] == [
                 "Announced", "ReleasedIP"]
+    # What is wrong in a file, by whose object it is.
+    with eipd.extra("bad", objects.service("bad", {"port": 99999}),
+                    objects.bgp_peer("wrong", asn=-1)):
+        for field in {"EIPD_SERVICE": "default/bad"}, {"EIPD_PEER": "wrong"}:
+            wait_for("told", lambda: journal.find(
+                PRIORITY="3", MESSAGE="/objects/bad.yaml:", **field))
     # journald is away: the stream that it left us, with the level.
     journal.socket.close()
     with eipd.extra("web3", objects.service("web3")):

@@ -5,7 +5,6 @@ Without its programs, and without Go to build them, everything here is
 skipped, with the reason.
 """
 import functools
-import glob
 import os
 import pathlib
 import shutil
@@ -13,7 +12,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 import warnings
 
 import pytest
@@ -22,6 +20,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 TOP = HERE.parent.parent
 sys.path[:0] = [str(HERE), str(TOP / "tests/net")]
 import cluster as control_plane  # noqa: E402
+from lab import LabError, find_driver, wait_for  # noqa: E402
 
 # A SIGTERM unwinds like Ctrl-C, so that no namespace is left behind.
 signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -30,16 +29,6 @@ signal.signal(signal.SIGTERM, signal.default_int_handler)
 def run(*command, **options):
     return subprocess.run(command, check=True, capture_output=True, text=True,
                           **options).stdout
-
-
-def wait(fn, timeout=20, what="condition"):
-    end = time.monotonic() + timeout
-    while True:
-        value = fn()
-        if value:
-            return value
-        assert time.monotonic() < end, f"timeout: {what}"
-        time.sleep(0.05)
 
 
 def skip(reason):
@@ -112,20 +101,9 @@ def may(cluster, verb, resource):
 
 
 @pytest.fixture(scope="session")
-def driver(tmp_path_factory):
-    """What source/kube delivers, line by line: kube_driver.c, compiled."""
-    out = str(tmp_path_factory.mktemp("kube") / "kube_driver")
-    src = [f"{HERE}/kube_driver.c", f"{TOP}/src/source/base64.c",
-           f"{TOP}/src/net/url.c"]
-    for pattern in ("base/*.c", "model/*.c", "conf/tree*.c", "net/http*.c",
-                    "source/decode*.c", "source/kube*.c", "apply/kube_*.c"):
-        src += glob.glob(f"{TOP}/src/{pattern}")
-    src += [f"{TOP}/src/sys/{n}.c" for n in ("loop", "log", "journal",
-                                          "clock")]
-    run(os.environ.get("CC", "cc"), "-std=gnu11", "-D_GNU_SOURCE", "-O1", "-g",
-        "-fsanitize=address,undefined", f"-I{TOP}/src", "-o", out, *src,
-        "-levent", "-lcurl", "-ljansson", "-lyaml")
-    return out
+def driver():
+    """What source/kube delivers, line by line."""
+    return find_driver("tests/kube/kube_driver")
 
 
 @pytest.fixture(scope="module")
@@ -159,9 +137,12 @@ class Driver:
         return pathlib.Path(self.log.name).read_text().splitlines()
 
     def wait_line(self, text, timeout=20, after=0):
-        return wait(lambda: [line for line in self.lines()[after:]
-                             if text in line], timeout,
-                    f"{text!r} in:\n" + "\n".join(self.lines()[-30:]))[0]
+        def look():
+            found = [x for x in self.lines()[after:] if text in x]
+            if not found:
+                raise LabError("\n".join(self.lines()[-30:]))
+            return found[0]
+        return wait_for(text, look, timeout)
 
     def watches(self):
         """{kind: {events, restarts, connected}}"""

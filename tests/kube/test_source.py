@@ -8,7 +8,8 @@ import subprocess
 import time
 
 import pytest
-from conftest import TOP, may, wait
+from conftest import TOP, may
+from lab import wait_for
 
 OTHER = "198.51.100.9"
 
@@ -73,10 +74,10 @@ def test_restart_of_the_api_server(cluster, account, start):
     d.wait_line("connected=1 synced=1", timeout=60, after=at)
     d.wait_line("put Service default/late", after=at)
     # Told one by one, or by a list that does without it.
-    wait(lambda: any("gone Service default/lost" in line
-                     for line in d.lines()[at:])
-         or ("end Service" in d.lines()[at:]
-             and "put Service default/lost" not in d.lines()[at:]))
+    wait_for("default/lost gone", lambda: any(
+        "gone Service default/lost" in line for line in d.lines()[at:])
+        or ("end Service" in d.lines()[at:]
+            and "put Service default/lost" not in d.lines()[at:]))
     assert all(w["connected"] for w in d.watches().values())
     remove(cluster, "kept", "late")
 
@@ -95,10 +96,10 @@ def test_watches_come_back_together(cluster, account, start):
             if w["connected"]:
                 back.setdefault(kind, time.monotonic())
         return len(back) == 7
-    wait(lambda: time.monotonic() > killed + 25, 30)
+    wait_for("25 s without it", lambda: time.monotonic() > killed + 25, 30)
     with concurrent.futures.ThreadPoolExecutor() as pool:
         started = pool.submit(cluster.start_apiserver)
-        wait(all_are_back, 90, "all connected")
+        wait_for("all connected", all_are_back, 90)
         started.result()
     assert max(back.values()) - min(back.values()) < 5.0
 
@@ -127,7 +128,7 @@ def test_a_right_is_missing(cluster, account, start):
                     json.dumps([{"op": "replace", "path": "/rules/0/resources",
                                  "value": ["services", "namespaces"]}]))
     # The authorizer hears of it a moment later.
-    wait(lambda: not may(cluster, "list", "nodes"))
+    wait_for("forbidden", lambda: not may(cluster, "list", "nodes"))
     d = start(account)
     try:
         line = d.wait_line("status connected=0 synced=0 message=forbidden")
@@ -136,7 +137,7 @@ def test_a_right_is_missing(cluster, account, start):
         d.wait_line("end Service")
     finally:
         cluster.kubectl("apply", "-f", str(TOP / "etc/manifests.yaml"))
-    wait(lambda: may(cluster, "watch", "nodes"))
+    wait_for("allowed", lambda: may(cluster, "watch", "nodes"))
     d.proc.send_signal(signal.SIGHUP)
     d.wait_line("connected=1 synced=1")
 
@@ -232,11 +233,12 @@ def test_status_that_someone_else_changes(cluster, account, start):
     for _ in range(3):
         before = events()
         status_patch(cluster, "s1", OTHER)
-        wait(lambda: ingress(cluster, "s1")[0]["ip"] == "10.200.0.1")
+        wait_for("corrected",
+                 lambda: ingress(cluster, "s1")[0]["ip"] == "10.200.0.1")
         # That change and its own correction have come as events.
-        wait(lambda: events() >= before + 2)
+        wait_for("events", lambda: events() >= before + 2)
     status_patch(cluster, "s1", OTHER)
-    wait(lambda: "StatusConflict" in cluster.kubectl(
+    wait_for("told", lambda: "StatusConflict" in cluster.kubectl(
         "get", "events.events.k8s.io", "-n", "default"))
     assert ingress(cluster, "s1")[0]["ip"] == OTHER
     remove(cluster, "s1")

@@ -529,6 +529,13 @@ def find_program(name):
     return found
 
 
+def find_driver(name):
+    """The program of that build, brought up to date by its make."""
+    build = os.path.dirname(find_program("eipd"))
+    run("make", "-s", "-C", build, name, timeout=600)
+    return os.path.join(build, name)
+
+
 class UnixHttp(http.client.HTTPConnection):
     def __init__(self, path, timeout=5.0):
         super().__init__("localhost", timeout=timeout)

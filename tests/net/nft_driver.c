@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * nft_driver: the nft applier by hand, for tests and measurements.  Reads
- * commands from standard input, answers each with one line.
+ * nft_driver: the nft applier by hand, for tests.  Reads commands from standard
+ * input, answers each with one line.
  *
  *   load | commit | foreign | flush | services | stats | remove
  *   stage KEY [FRONTEND ...]
  *	FRONTEND = ADDRESS,PROTOCOL,PORT,masq|keep[,BACKEND ...]
  *	BACKEND = ADDRESS@PORT[@WEIGHT[@STATE]], STATE a number
  *   bulk N B	N Services of B backends each, staged and committed
- *   bench N B R	add and remove R more, one commit each
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -136,55 +135,6 @@ bulk(struct nft *nft, const char *line, struct err *err)
 	return rc;
 }
 
-static int
-cmp_us(const void *va, const void *vb)
-{
-	const int64_t *a = va;
-	const int64_t *b = vb;
-
-	return (*a > *b) - (*a < *b);
-}
-
-static int
-bench(struct nft *nft, const char *line, struct err *err)
-{
-	int64_t add_us[400];
-	int64_t del_us[400];
-	unsigned int n = 0;
-	unsigned int n_backends = 0;
-	unsigned int rounds = 0;
-	int rc = 0;
-
-	if (sscanf(line, "%u %u %u", &n, &n_backends, &rounds) != 3 ||
-	    rounds > 400 || rounds == 0)
-		return err_set(err, -1, "bench N B R");
-	for (unsigned int i = 0; i < rounds && rc == 0; i++) {
-		mono_t at = clock_mono();
-
-		rc = stage_number(nft, n + i, n_backends, err);
-		if (rc == 0)
-			rc = nft_commit(nft, err);
-		add_us[i] = clock_mono() - at;
-	}
-	for (unsigned int i = 0; i < rounds && rc == 0; i++) {
-		mono_t at = clock_mono();
-
-		rc = stage_number(nft, n + i, 0, err);
-		if (rc == 0)
-			rc = nft_commit(nft, err);
-		del_us[i] = clock_mono() - at;
-	}
-	if (rc < 0)
-		return rc;
-	qsort(add_us, rounds, sizeof(*add_us), cmp_us);
-	qsort(del_us, rounds, sizeof(*del_us), cmp_us);
-	printf("add_us p50=%" PRId64 " p99=%" PRId64 " remove_us p50=%" PRId64
-	       " p99=%" PRId64 " ",
-	    add_us[rounds / 2], add_us[rounds * 99 / 100], del_us[rounds / 2],
-	    del_us[rounds * 99 / 100]);
-	return 0;
-}
-
 static void
 print_service(void *arg, const char *key, const struct frontend *frontends,
     size_t n)
@@ -237,8 +187,6 @@ run(struct nft *nft, char *line, struct err *err)
 		return stage(nft, rest, err);
 	if (strncmp(line, "bulk", n) == 0)
 		return bulk(nft, rest, err);
-	if (strncmp(line, "bench", n) == 0)
-		return bench(nft, rest, err);
 	if (strncmp(line, "foreign", n) == 0)
 		printf("%s ", nft_is_foreign_change(nft) ? "yes" : "no");
 	else if (strncmp(line, "verifying", n) == 0)

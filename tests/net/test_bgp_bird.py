@@ -1,10 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The BGP speaker against BIRD, in two network namespaces joined by a veth.
 
-Needs root, iproute2 and BIRD 2.  The speaker is driven by bgp_driver, which is
-taken from the environment (BGP_DRIVER) or built here."""
+Needs root, iproute2 and BIRD 2.  The speaker is driven by bgp_driver."""
 
-import glob
 import os
 import re
 import shutil
@@ -15,8 +13,7 @@ import time
 
 import pytest
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-TOP = os.path.dirname(os.path.dirname(HERE))
+from lab import find_driver, wait_for
 
 pytestmark = [
     pytest.mark.skipif(os.geteuid() != 0, reason="needs root"),
@@ -28,31 +25,9 @@ def sh(*argv, check=True):
     return subprocess.run(argv, check=check, capture_output=True, text=True)
 
 
-def wait(fn, timeout=15, what="condition"):
-    end = time.monotonic() + timeout
-    while True:
-        value = fn()
-        if value:
-            return value
-        assert time.monotonic() < end, f"timeout: {what}"
-        time.sleep(0.02)
-
-
 @pytest.fixture(scope="session")
-def driver(tmp_path_factory):
-    if os.environ.get("BGP_DRIVER"):
-        return os.environ["BGP_DRIVER"]
-    out = str(tmp_path_factory.mktemp("bgp") / "bgp_driver")
-    src = [f"{HERE}/bgp_driver.c", f"{TOP}/src/model/bgp.c",
-           f"{TOP}/src/net/sock.c"]
-    for pattern in ("base/*.c", "bgp/*.c", "apply/bgp_speaker*.c"):
-        src += glob.glob(f"{TOP}/src/{pattern}")
-    src += [f"{TOP}/src/sys/{n}.c" for n in ("loop", "log", "journal",
-                                          "clock")]
-    sh(os.environ.get("CC", "cc"), "-std=gnu11", "-D_GNU_SOURCE", "-O1", "-g",
-       "-fsanitize=address,undefined", f"-I{TOP}/src", "-o", out, *src,
-       "-levent")
-    return out
+def driver():
+    return find_driver("tests/net/bgp_driver")
 
 
 class Bird:
@@ -67,7 +42,7 @@ class Bird:
                         + config)
         self.proc = lab.spawn("b", ["bird", "-f", "-c", str(path), "-s",
                                     self.ctl, "-P", str(lab.tmp / "bird.pid")])
-        wait(lambda: os.path.exists(self.ctl), what="BIRD's socket")
+        wait_for("BIRD's socket", lambda: os.path.exists(self.ctl))
 
     def ask(self, command):
         with socket.socket(socket.AF_UNIX) as s:
@@ -130,8 +105,7 @@ class Driver:
         return f"peer {name} Established" in self.peer(name)
 
     def wait_up(self, name="up", timeout=15):
-        wait(lambda: self.is_up(name), timeout,
-             f"session {name}: {self.peer(name)}")
+        wait_for(f"session {name}", lambda: self.is_up(name), timeout)
 
     def quit(self, how="stop"):
         self.tell(f"quit {how}")
@@ -225,7 +199,8 @@ def test_routes_of_both_families(lab):
     d = lab.speaker(GLOBAL, PEER, "commit", "announce 192.0.2.1",
                     "announce 2001:db8::1", "start")
     d.wait_up()
-    wait(lambda: bird.has("192.0.2.1/32") and bird.has("2001:db8::1/128"))
+    wait_for("routes", lambda: bird.has("192.0.2.1/32")
+             and bird.has("2001:db8::1/128"))
     text = bird.ask("show route all")
     assert "BGP.as_path: 65001" in text
     assert "BGP.next_hop: 10.98.0.1" in text
@@ -233,10 +208,10 @@ def test_routes_of_both_families(lab):
     assert "eor=1" in d.peer() and "advertised=2" in d.peer()
     assert "4-octet-as" in d.peer() and "graceful-restart" in d.peer()
     d.tell("withdraw 192.0.2.1")
-    wait(lambda: not bird.has("192.0.2.1/32"))
+    wait_for("no route", lambda: not bird.has("192.0.2.1/32"))
     assert bird.has("2001:db8::1/128")
     d.tell("withdraw 2001:db8::1")
-    wait(lambda: bird.count() == 0)
+    wait_for("no routes", lambda: bird.count() == 0)
     assert "advertised=0" in d.peer()
 
 
@@ -245,7 +220,7 @@ def test_session_over_ipv6(lab):
     d = lab.speaker(GLOBAL, "peer up fd98::2 65000 hold=9", "commit",
                     "announce 192.0.2.1", "announce 2001:db8::1", "start")
     d.wait_up()
-    wait(lambda: bird.count() == 2)
+    wait_for("routes", lambda: bird.count() == 2)
     text = bird.ask("show route all")
     assert "BGP.next_hop: fd98::1" in text
     assert "BGP.next_hop: 10.98.0.1" in text
@@ -256,7 +231,7 @@ def test_ibgp(lab):
     d = lab.speaker("global 65000 10.98.0.1", PEER, "commit",
                     "announce 192.0.2.1", "start")
     d.wait_up()
-    wait(lambda: bird.has("192.0.2.1/32"))
+    wait_for("route", lambda: bird.has("192.0.2.1/32"))
     text = bird.ask("show route all")
     assert "BGP.local_pref: 100" in text
     assert "BGP.as_path: \n" in text
@@ -267,14 +242,16 @@ def test_four_octet_as(lab):
     d = lab.speaker("global 4200000001 10.98.0.1", PEER, "commit",
                     "announce 192.0.2.1", "start")
     d.wait_up()
-    wait(lambda: "BGP.as_path: 4200000001" in bird.ask("show route all"))
+    wait_for("attribute", lambda: "BGP.as_path: 4200000001" in bird.ask(
+        "show route all"))
 
 
 def test_peer_with_two_octet_as(lab):
     bird = lab.bird(bird_peer("passive yes; enable as4 no;"))
     d = lab.speaker(GLOBAL, PEER, "commit", "announce 192.0.2.1", "start")
     d.wait_up()
-    wait(lambda: "BGP.as_path: 65001" in bird.ask("show route all"))
+    wait_for("attribute", lambda: "BGP.as_path: 65001" in bird.ask(
+        "show route all"))
     assert "4-octet-as" not in d.peer()
 
 
@@ -286,14 +263,14 @@ def test_peer_without_capabilities(lab):
         channels="ipv4 { import all; export none; };", fast=FAST_PLAIN))
     d = lab.speaker(GLOBAL, PEER, "commit", "announce 192.0.2.1", "start")
     d.wait_up()
-    wait(lambda: bird.has("192.0.2.1/32"))
+    wait_for("route", lambda: bird.has("192.0.2.1/32"))
     assert "did not agree to IPv6 unicast" in d.peer()
 
 
 def test_we_are_passive(lab):
     lab.bird(bird_peer(""))
     d = lab.speaker(LISTEN, PEER + " passive=1", "commit", "start")
-    wait(lambda: "passive: waits" in d.peer() or d.is_up())
+    wait_for("peer", lambda: "passive: waits" in d.peer() or d.is_up())
     d.wait_up()
 
 
@@ -310,7 +287,7 @@ def test_both_dial(lab, our_id):
     d = lab.speaker(f"global 65001 {our_id} 0.0.0.0 179", PEER, "commit",
                     "announce 192.0.2.1", "start")
     d.wait_up()
-    wait(lambda: bird.has("192.0.2.1/32"))
+    wait_for("route", lambda: bird.has("192.0.2.1/32"))
     since = up_since(bird)
     time.sleep(3)
     assert d.is_up()
@@ -321,11 +298,11 @@ def test_md5(lab):
     bird = lab.bird(bird_peer("passive yes; password \"secret\";"))
     d = lab.speaker(GLOBAL, PEER + " password=wrong", "commit",
                     "announce 192.0.2.1", "start")
-    wait(lambda: "TCP-MD5 password differs" in d.peer(), 20)
+    wait_for("peer", lambda: "TCP-MD5 password differs" in d.peer(), 20)
     assert "wrong" not in d.peer()
     d.tell(GLOBAL, PEER + " password=secret", "commit")
     d.wait_up()
-    wait(lambda: bird.has("192.0.2.1/32"))
+    wait_for("route", lambda: bird.has("192.0.2.1/32"))
 
 
 def test_md5_incoming(lab, tmp_path):
@@ -348,7 +325,7 @@ def test_wrong_as(lab):
     d = lab.speaker(GLOBAL, PEER, "commit", "start")
     want = "sent OPEN Message Error/Bad Peer AS: " \
            "peer says AS 65009, configured 65000"
-    wait(lambda: want in d.peer() or "received" in d.peer())
+    wait_for("peer", lambda: want in d.peer() or "received" in d.peer())
     assert want in d.peer()
 
 
@@ -357,8 +334,8 @@ def test_peer_says_why(lab):
     d = lab.speaker(GLOBAL, PEER, "commit", "start")
     d.wait_up()
     bird.ask('disable up "maintenance until noon"')
-    wait(lambda: "received Cease/Administrative Shutdown: "
-                 "maintenance until noon" in d.peer())
+    wait_for("peer", lambda: "received Cease/Administrative Shutdown: "
+             "maintenance until noon" in d.peer())
     bird.ask("enable up")
     d.wait_up()
 
@@ -366,9 +343,9 @@ def test_peer_says_why(lab):
 def test_stop_withdraws_at_once(lab):
     bird = lab.bird(bird_peer())
     d = lab.speaker(GLOBAL, PEER, "commit", "announce 192.0.2.1", "start")
-    wait(lambda: bird.has("192.0.2.1/32"))
+    wait_for("route", lambda: bird.has("192.0.2.1/32"))
     d.quit("stop")
-    wait(lambda: not bird.has("192.0.2.1/32"), 1)
+    wait_for("no route", lambda: not bird.has("192.0.2.1/32"), 1)
     assert "eipd is stopping" in bird.state() + \
         (lab.tmp / "bird.log").read_text()
 
@@ -378,7 +355,7 @@ def test_graceful_restart(lab, how):
     bird = lab.bird(bird_peer())
     d = lab.speaker(GLOBAL, PEER, "commit", "announce 192.0.2.1",
                     "announce 2001:db8::1", "announce 192.0.2.9", "start")
-    wait(lambda: bird.count() == 3)
+    wait_for("routes", lambda: bird.count() == 3)
     if how == "keep":
         d.quit("keep")
     else:
@@ -389,17 +366,17 @@ def test_graceful_restart(lab, how):
                     "announce 2001:db8::1", "start")
     d.wait_up()
     # the stale one goes with our End-of-RIB, the others never do
-    wait(lambda: not bird.has("192.0.2.9/32"))
+    wait_for("no route", lambda: not bird.has("192.0.2.9/32"))
     assert bird.count() == 2
 
 
 def test_route_refresh(lab):
     bird = lab.bird(bird_peer())
     d = lab.speaker(GLOBAL, PEER, "commit", "announce 192.0.2.0 10", "start")
-    wait(lambda: bird.count() == 10)
+    wait_for("routes", lambda: bird.count() == 10)
     before = d.peer()
     bird.ask("reload in up")
-    wait(lambda: d.peer() != before)
+    wait_for("peer", lambda: d.peer() != before)
     time.sleep(0.3)
     assert bird.count() == 10
     assert d.is_up()
@@ -410,11 +387,11 @@ def test_many_routes_one_flush(lab):
     d = lab.speaker(GLOBAL, PEER, "commit", "announce 100.64.0.0 100000",
                     "start")
     d.wait_up()
-    wait(lambda: bird.count() == 100000)
+    wait_for("routes", lambda: bird.count() == 100000)
     sent = int(re.search(r"updates_out=(\d+)", d.peer()).group(1))
     assert sent <= 100000 // 810 + 1 + 2
     d.tell("withdraw 100.64.0.0 100000")
-    wait(lambda: bird.count() == 0)
+    wait_for("no routes", lambda: bird.count() == 0)
     assert d.is_up()
 
 
@@ -432,7 +409,7 @@ def test_configuration_touches_only_what_changed(lab):
     assert d.is_up()
     assert "same neighborAddress" in d.peer("twin")
     d.tell(LISTEN, PEER + " down=1", "commit")
-    wait(lambda: "administratively down" in d.peer())
+    wait_for("peer", lambda: "administratively down" in d.peer())
     d.tell(LISTEN, PEER, "commit")
     d.wait_up()
 
@@ -450,14 +427,14 @@ def test_port_is_taken(lab):
                              "s.bind(('0.0.0.0',179))\n"
                              "s.listen()\n"
                              "time.sleep(60)"])
-    wait(lambda: ":179" in sh("ip", "netns", "exec", lab.ns("a"), "ss",
-                              "-Hltn").stdout)
+    wait_for("listener", lambda: ":179" in sh(
+        "ip", "netns", "exec", lab.ns("a"), "ss", "-Hltn").stdout)
     d = lab.speaker(f"{GLOBAL} 0.0.0.0 179", PEER, "commit", "start")
     assert "another BGP daemon" in d.problem()
     d.wait_up()
     holder.kill()
     holder.wait()
-    wait(lambda: d.problem() == "problem \"\"", 10)
+    wait_for("no problem", lambda: d.problem() == "problem \"\"", 10)
 
 
 def test_next_hop_is_missing(lab):
@@ -466,11 +443,12 @@ def test_next_hop_is_missing(lab):
     d = lab.speaker(GLOBAL, PEER, "commit", "announce 192.0.2.1",
                     "announce 2001:db8::1", "start")
     d.wait_up()
-    wait(lambda: bird.has("192.0.2.1/32"))
+    wait_for("route", lambda: bird.has("192.0.2.1/32"))
     assert "IPv6 routes are not sent" in d.peer()
     assert not bird.has("2001:db8::1/128")
     d.tell(GLOBAL, PEER + " next-hop6=fd98::1234", "commit")
-    wait(lambda: "BGP.next_hop: fd98::1234" in bird.ask("show route all"))
+    wait_for("attribute", lambda: "BGP.next_hop: fd98::1234" in bird.ask(
+        "show route all"))
     assert "IPv6 routes are not sent" not in d.peer()
 
 

@@ -2,12 +2,10 @@
 """The nft applier alone, with real packets: spread, sources, established
 connections, restart without a write, repair after foreign changes.
 
-Needs root and nft.  The applier is driven by nft_driver, which is taken from
-the environment (NFT_DRIVER) or built here."""
+Needs root and nft.  The applier is driven by nft_driver."""
 
 import collections
 import contextlib
-import glob
 import json
 import os
 import re
@@ -21,8 +19,6 @@ import pytest
 import lab
 from traffic import Hammer
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-TOP = os.path.dirname(os.path.dirname(HERE))
 EIP4, EIP6 = "198.18.0.1", "fd18::1"
 NODES4 = [f"10.92.0.{i}" for i in (11, 12, 13)]
 NODES6 = [f"fd92::{i}" for i in (11, 12, 13)]
@@ -32,22 +28,8 @@ pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 
 
 @pytest.fixture(scope="session")
-def program(tmp_path_factory):
-    given = os.environ.get("NFT_DRIVER")
-    if given:
-        return given
-    out = str(tmp_path_factory.mktemp("driver") / "nft_driver")
-    src = ["tests/net/nft_driver.c", "src/plan/slots.c", "src/net/nl.c",
-           "src/net/nl_msg.c", "src/apply/local_route.c", "src/apply/conntrack.c",
-           "src/sys/clock.c", "src/sys/journal.c", "src/sys/log.c",
-           "src/model/service.c"]
-    for pattern in ("src/plan/ruleset*.c", "src/apply/nft*.c", "src/base/*.c"):
-        src += sorted(os.path.relpath(p, TOP)
-                      for p in glob.glob(os.path.join(TOP, pattern)))
-    subprocess.run(["cc", "-std=gnu11", "-D_GNU_SOURCE", "-O1", "-g",
-                    "-fsanitize=address,undefined", "-Isrc", *src, "-o", out,
-                    "-lmnl", "-lnftnl"], cwd=TOP, check=True)
-    return out
+def program():
+    return lab.find_driver("tests/net/nft_driver")
 
 
 class Driver:

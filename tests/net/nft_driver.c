@@ -67,7 +67,7 @@ parse_frontend(struct arena *arena, char *word, struct frontend *out)
 static int
 stage(struct nft *nft, char *line, struct err *err)
 {
-	struct frontend frontends[FRONTENDS_MAX];
+	static struct frontend frontends[FRONTENDS_MAX];
 	struct arena arena = { 0 };
 	char *save = NULL;
 	const char *key = strtok_r(line, " \n", &save);
@@ -89,7 +89,7 @@ static int
 stage_number(struct nft *nft, unsigned int i, unsigned int n_backends,
     struct err *err)
 {
-	struct backend backends[BACKENDS_MAX];
+	static struct backend backends[BACKENDS_MAX];
 	struct frontend frontend = { .protocol = 6,
 		.port = 80,
 		.is_masqueraded = true,

@@ -117,11 +117,11 @@ def net():
 
 @pytest.hookimpl(tryfirst=True, hookwrapper=True)
 def pytest_runtest_makereport(item, call):
-    """Shows the end of eipd's log with a failure."""
+    """Shows what eipd says with a failure."""
     report = (yield).get_result()
     eipd = getattr(item, "funcargs", {}).get("eipd")
     if report.failed and eipd is not None:
-        report.sections.append((f"end of {eipd.log}", eipd.tail()))
+        report.sections.extend(eipd.report())
 
 
 class Driver:

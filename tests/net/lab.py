@@ -637,6 +637,16 @@ log: {{level: debug}}
     def tail(self, n=4000):
         return self.text()[-n:] if os.path.exists(self.log) else ""
 
+    def report(self):
+        """(title, text) of what a failed test is understood by."""
+        yield f"end of {self.log}", self.tail()
+        for path in "/v1/check", "/v1/services":
+            try:
+                yield path, self.get(path)[1]
+            except OSError as e:
+                yield path, str(e)
+        yield "nft list ruleset", self.nft()
+
     def assert_clean(self):
         text = self.tail(1 << 20)
         for mark in ("ERROR: AddressSanitizer", "ERROR: LeakSanitizer",

@@ -10,7 +10,7 @@
 #include "base/mem.h"
 
 enum {
-	CHUNK_MIN_B = 240,
+	CHUNK_MIN_B = 112,
 	CHUNK_MAX_B = 64 * 1024
 };
 
@@ -24,10 +24,11 @@ struct arena_chunk {
 static struct arena_chunk *
 chunk_add(struct arena *arena, size_t need_b)
 {
-	size_t size_b = arena->chunk ? arena->chunk->size_b * 2 : CHUNK_MIN_B;
+	/* Not twice as much as before: most are small, and many. */
+	size_t size_b = MIN(MAX(arena->total_b / 4, (size_t)CHUNK_MIN_B),
+	    (size_t)CHUNK_MAX_B);
 	struct arena_chunk *c;
 
-	size_b = MIN(size_b, (size_t)CHUNK_MAX_B);
 	size_b = MAX(size_b, need_b);
 	c = mem_alloc(sizeof(*c) + size_b);
 	c->size_b = size_b;
@@ -52,6 +53,19 @@ arena_alloc(struct arena *arena, size_t size_b)
 	return p;
 }
 
+/* Text has no alignment to keep: it comes from the other end. */
+static char *
+text_alloc(struct arena *arena, size_t size_b)
+{
+	struct arena_chunk *c = arena->chunk;
+
+	if (!c || c->size_b - c->used_b < size_b)
+		c = chunk_add(arena, size_b);
+	c->size_b -= size_b;
+	arena->total_b += size_b;
+	return (char *)c->data + c->size_b;
+}
+
 void *
 arena_dup(struct arena *arena, const void *data, size_t size_b)
 {
@@ -65,13 +79,13 @@ arena_dup(struct arena *arena, const void *data, size_t size_b)
 char *
 arena_strdup(struct arena *arena, const char *s)
 {
-	return s ? arena_dup(arena, s, strlen(s) + 1) : NULL;
+	return s ? arena_strndup(arena, s, strlen(s)) : NULL;
 }
 
 char *
 arena_strndup(struct arena *arena, const char *s, size_t n)
 {
-	char *p = arena_alloc(arena, n + 1);
+	char *p = text_alloc(arena, n + 1);
 
 	if (n)
 		memcpy(p, s, n);
@@ -88,7 +102,7 @@ arena_printf(struct arena *arena, const char *fmt, ...)
 	va_start(ap, fmt);
 	n = vsnprintf(NULL, 0, fmt, ap);
 	va_end(ap);
-	p = arena_alloc(arena, (size_t)n + 1);
+	p = text_alloc(arena, (size_t)n + 1);
 	va_start(ap, fmt);
 	vsnprintf(p, (size_t)n + 1, fmt, ap);
 	va_end(ap);

@@ -18,7 +18,7 @@ struct arena_chunk;
 
 struct arena {
 	struct arena_chunk *chunk;
-	size_t total_b; /* handed out, for bounds and metrics */
+	size_t total_b; /* handed out */
 };
 
 void *arena_alloc(struct arena *arena, size_t size_b) ATTR_RETURNS_NONNULL;

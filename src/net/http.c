@@ -27,6 +27,7 @@ enum {
 	USER_TIMEOUT_MS = 30000,
 	KEEPALIVE_IDLE_S = 30,
 	KEEPALIVE_INTERVAL_S = 10,
+	UPLOAD_BUFFER_B = 16 << 10, /* curl takes no less */
 	CONNECTIONS_MAX = 64,
 	RETRY_AFTER_MAX_S = 3600,
 };
@@ -511,6 +512,9 @@ set_request(struct http_request *r, const struct http_request_conf *conf)
 		curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE,
 		    (long)strlen(conf->body));
 		curl_easy_setopt(easy, CURLOPT_COPYPOSTFIELDS, conf->body);
+		/* Each request under way has one: not 64 KiB. */
+		curl_easy_setopt(easy, CURLOPT_UPLOAD_BUFFERSIZE,
+		    (long)UPLOAD_BUFFER_B);
 	}
 	if (strcmp(conf->method, "GET") != 0 || conf->body)
 		curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, conf->method);

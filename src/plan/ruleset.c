@@ -203,8 +203,8 @@ rs_frontend_drop_have(struct ruleset *rs, struct rs_frontend *fe)
 }
 
 struct rs_state *
-rs_state_new(struct rs_service *service, uint32_t number, unsigned int class,
-    bool is_masqueraded)
+rs_state_new(struct rs_service *service, enum family family, uint32_t number,
+    unsigned int class, bool is_masqueraded)
 {
 	struct rs_state *state = mem_new(struct rs_state);
 	size_t n_slots = slots_count(class);
@@ -212,6 +212,7 @@ rs_state_new(struct rs_service *service, uint32_t number, unsigned int class,
 	state->service = service;
 	service->n_refs++;
 	state->number = number;
+	state->family = (uint8_t)family;
 	state->class = (uint8_t) class;
 	state->is_masqueraded = is_masqueraded;
 	state->direct_index = SLOTS_NO_BACKEND;
@@ -249,6 +250,85 @@ rs_backend_cmp(const struct rs_backend *a, const struct rs_backend *b)
 	return (int)a->port - (int)b->port;
 }
 
+static size_t
+addr_b(const struct rs_state *state)
+{
+	return state->family == FAMILY_IPV4 ? 4 : 16;
+}
+
+/* The address, the port in network order, the index: sorted as octets, they
+ * are sorted by rs_backend_cmp() and index. */
+static size_t
+packed_b(const struct rs_state *state)
+{
+	return addr_b(state) + 3;
+}
+
+struct rs_backend
+rs_backend_at(const struct rs_state *state, size_t i)
+{
+	size_t n = addr_b(state);
+	const uint8_t *p = state->backends + i * packed_b(state);
+	struct rs_backend backend = { .port = (uint16_t)(p[n] << 8 | p[n + 1]),
+		.index = p[n + 2] };
+
+	memcpy(backend.addr, p, n);
+	return backend;
+}
+
+void
+rs_backend_add(struct rs_state *state, const struct rs_backend *backend)
+{
+	size_t n = addr_b(state);
+	size_t at = state->n_backends++;
+	uint8_t *p;
+
+	if ((at & (at - 1)) == 0)
+		state->backends = mem_resize(state->backends, at ? 2 * at : 1,
+		    packed_b(state));
+	p = state->backends + at * packed_b(state);
+	memcpy(p, backend->addr, n);
+	p[n] = (uint8_t)(backend->port >> 8);
+	p[n + 1] = (uint8_t)backend->port;
+	p[n + 2] = backend->index;
+}
+
+bool
+rs_backend_seek(const struct rs_state *state, size_t *at,
+    const struct rs_backend *backend, struct rs_backend *found)
+{
+	for (; *at < state->n_backends; ++*at) {
+		int rc;
+
+		*found = rs_backend_at(state, *at);
+		rc = rs_backend_cmp(found, backend);
+		if (rc >= 0)
+			return rc == 0;
+	}
+	return false;
+}
+
+static int
+cmp_packed_v4(const void *a, const void *b)
+{
+	return memcmp(a, b, 4 + 3);
+}
+
+static int
+cmp_packed_v6(const void *a, const void *b)
+{
+	return memcmp(a, b, 16 + 3);
+}
+
+void
+rs_backends_sort(struct rs_state *state)
+{
+	if (state->n_backends > 1)
+		qsort(state->backends, state->n_backends, packed_b(state),
+		    state->family == FAMILY_IPV4 ? cmp_packed_v4
+						 : cmp_packed_v6);
+}
+
 bool
 rs_state_eq(const struct rs_state *a, const struct rs_state *b)
 {
@@ -260,12 +340,12 @@ rs_state_eq(const struct rs_state *a, const struct rs_state *b)
 	    a->counted != b->counted || a->n_backends != b->n_backends)
 		return false;
 	for (size_t i = 0; i < a->n_backends; i++) {
-		const struct rs_backend *x = &a->backends[i];
-		const struct rs_backend *y = &b->backends[i];
+		struct rs_backend x = rs_backend_at(a, i);
+		struct rs_backend y = rs_backend_at(b, i);
 
 		/* The kernel knows no index of a direct backend. */
-		if (rs_backend_cmp(x, y) != 0 ||
-		    (!is_direct && x->index != y->index))
+		if (rs_backend_cmp(&x, &y) != 0 ||
+		    (!is_direct && x.index != y.index))
 			return false;
 	}
 	return n_slots == 0 || memcmp(a->slots, b->slots, n_slots) == 0;
@@ -294,10 +374,12 @@ ruleset_each_service(const struct ruleset *rs,
 			backends = arena_array(&arena, struct backend,
 			    have->n_backends);
 			for (size_t i = 0; i < have->n_backends; i++) {
+				struct rs_backend b = rs_backend_at(have, i);
+
 				backends[i] = (struct backend){
 					.addr = addr_from_bytes(fe->key.family,
-					    have->backends[i].addr),
-					.port = have->backends[i].port,
+					    b.addr),
+					.port = b.port,
 					.weight = 1,
 					.node = "",
 					.probe = "",

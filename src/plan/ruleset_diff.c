@@ -144,20 +144,17 @@ emit_backends(const struct emit *emit, const struct rs_frontend *fe,
 	size_t at = 0;
 
 	for (size_t i = 0; i < n; i++) {
-		const struct rs_backend *backend = &a->backends[i];
+		struct rs_backend backend = rs_backend_at(a, i);
+		struct rs_backend other;
 		struct ruleset_op op;
 
-		while (is_same && at < b->n_backends &&
-		    rs_backend_cmp(&b->backends[at], backend) < 0)
-			at++;
-		if (is_same && at < b->n_backends &&
-		    rs_backend_cmp(&b->backends[at], backend) == 0 &&
+		if (is_same && rs_backend_seek(b, &at, &backend, &other) &&
 		    (a->class == SLOTS_CLASS_DIRECT ||
-			b->backends[at].index == backend->index)) {
+			other.index == backend.index)) {
 			at++;
 			continue;
 		}
-		op = op_backend(fe, a, backend, is_delete);
+		op = op_backend(fe, a, &backend, is_delete);
 		emit->fn(emit->arg, &op);
 	}
 }

@@ -67,19 +67,16 @@ flush_backends(struct ruleset *rs, const struct rs_frontend *fe)
 	size_t at = 0;
 
 	for (size_t i = 0; i < have->n_backends; i++) {
-		const struct rs_backend *backend = &have->backends[i];
+		struct rs_backend backend = rs_backend_at(have, i);
+		struct rs_backend other;
 
-		while (at < want->n_backends &&
-		    rs_backend_cmp(&want->backends[at], backend) < 0)
-			at++;
-		if (at < want->n_backends &&
-		    rs_backend_cmp(&want->backends[at], backend) == 0)
+		if (rs_backend_seek(want, &at, &backend, &other))
 			continue;
 		if (n_gone == SLOTS_BACKENDS_MAX)
 			break;
-		gone[n_gone++] = backend->index;
+		gone[n_gone++] = backend.index;
 		if (have->direct_index == SLOTS_NO_BACKEND ||
-		    have->direct_index == backend->index)
+		    have->direct_index == backend.index)
 			is_direct_gone = true;
 	}
 	if (n_gone == 0)
@@ -141,12 +138,12 @@ is_right(const struct rs_state *state, const struct ruleset_flow *flow)
 	if (number_of(flow->mark) != state->number)
 		return false;
 	for (size_t i = 0; i < state->n_backends; i++) {
-		const struct rs_backend *backend = &state->backends[i];
+		struct rs_backend backend = rs_backend_at(state, i);
 
-		if (rs_backend_cmp(backend, &key) == 0)
+		if (rs_backend_cmp(&backend, &key) == 0)
 			return is_direct_mark(flow->mark) ||
 			    state->class == SLOTS_CLASS_DIRECT ||
-			    backend->index == (uint8_t)flow->mark;
+			    backend.index == (uint8_t)flow->mark;
 	}
 	return false;
 }

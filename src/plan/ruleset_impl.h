@@ -36,7 +36,7 @@ struct rs_key {
 _Static_assert(sizeof(struct rs_key) == 20, "no padding");
 
 struct rs_backend {
-	uint8_t addr[16]; /* of the frontend's family */
+	uint8_t addr[16]; /* of the frontend's family; IPv4: the first 4 */
 	uint16_t port;
 	uint8_t index;
 };
@@ -44,10 +44,11 @@ struct rs_backend {
 /* One frontend as it is in the kernel, or as it should be. */
 struct rs_state {
 	struct rs_service *service;
-	struct rs_backend *backends; /* sorted */
+	uint8_t *backends; /* packed, sorted; see rs_backend_at() */
 	uint8_t *slots; /* backend index; SLOTS_NO_BACKEND: missing */
 	uint32_t number;
 	uint16_t n_backends;
+	uint8_t family; /* of the frontend */
 	uint8_t class;
 	uint8_t next_index; /* where the search for a free one starts */
 	uint8_t direct_index; /* of RS_ERA_DIRECT; SLOTS_NO_BACKEND: unknown */
@@ -142,12 +143,20 @@ void rs_frontend_unstage(struct ruleset *rs, struct rs_frontend *fe);
 void rs_frontend_drop_have(struct ruleset *rs, struct rs_frontend *fe);
 struct rs_service *rs_service_get(struct ruleset *rs, const char *key);
 void rs_service_prune(struct ruleset *rs, struct rs_service *service);
-struct rs_state *rs_state_new(struct rs_service *service, uint32_t number,
-    unsigned int class, bool is_masqueraded);
+struct rs_state *rs_state_new(struct rs_service *service, enum family family,
+    uint32_t number, unsigned int class, bool is_masqueraded);
 /* Gives number, shard use and Service back. */
 void rs_state_free(struct ruleset *rs, struct rs_state *state);
 bool rs_state_eq(const struct rs_state *a, const struct rs_state *b);
 int rs_backend_cmp(const struct rs_backend *a, const struct rs_backend *b);
+/* There may be 32 to each of 10,000 frontends: they are kept as octets,
+ * without the room that an IPv4 address does not need. */
+struct rs_backend rs_backend_at(const struct rs_state *state, size_t i);
+void rs_backend_add(struct rs_state *state, const struct rs_backend *backend);
+void rs_backends_sort(struct rs_state *state);
+/* Moves *at on to where the backend is in the sorted ones, or would be. */
+bool rs_backend_seek(const struct rs_state *state, size_t *at,
+    const struct rs_backend *backend, struct rs_backend *found);
 void rs_use_touch(struct rs_uses *touched, struct rs_use *use);
 /* Frees it if nothing needs it. */
 void rs_address_prune(struct ruleset *rs, struct rs_address *address);

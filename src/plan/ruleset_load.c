@@ -104,7 +104,8 @@ is_class(unsigned int class)
 
 /* NULL unless the mark is one that we could have made and nobody has it. */
 static struct rs_state *
-state_of_mark(struct ruleset *rs, uint32_t mark, const char *comment)
+state_of_mark(struct ruleset *rs, enum family family, uint32_t mark,
+    const char *comment)
 {
 	uint32_t number = mark & RULESET_MARK_NUMBER;
 	unsigned int class =
@@ -119,7 +120,7 @@ state_of_mark(struct ruleset *rs, uint32_t mark, const char *comment)
 	    !rs_shard_get(rs, number / RULESET_SHARD_NUMBERS)->is_made[class])
 		return NULL;
 	rs_number_ref(rs, number);
-	state = rs_state_new(rs_service_get(rs, comment), number, class,
+	state = rs_state_new(rs_service_get(rs, comment), family, number, class,
 	    (mark & RULESET_MARK_MASQUERADE) != 0);
 	rs_count(rs, state);
 	state->eras = RS_ERA_SLOTS | RS_ERA_DIRECT; /* who knows */
@@ -152,8 +153,9 @@ load_svc(struct ruleset *rs, const struct ruleset_op *op)
 	if (op->data_len != 4 || !parse_key(op, &key))
 		return false;
 	fe = rs_frontend_get(rs, &key);
-	state =
-	    fe->have ? NULL : state_of_mark(rs, get_u32(op->data), op->comment);
+	state = fe->have
+	    ? NULL
+	    : state_of_mark(rs, op->family, get_u32(op->data), op->comment);
 	if (!state) {
 		rs_frontend_prune(rs, fe);
 		return false;
@@ -203,11 +205,7 @@ load_backend(struct ruleset *rs, const struct ruleset_op *op)
 	}
 	memcpy(backend.addr, op->data, n);
 	backend.port = (uint16_t)(op->data[n] << 8 | op->data[n + 1]);
-	if ((have->n_backends & (have->n_backends - 1)) == 0)
-		have->backends = mem_resize(have->backends,
-		    have->n_backends ? 2 * (size_t)have->n_backends : 1,
-		    sizeof(*have->backends));
-	have->backends[have->n_backends++] = backend;
+	rs_backend_add(have, &backend);
 	return true;
 }
 
@@ -335,24 +333,6 @@ ruleset_load_count(struct ruleset *rs, const struct ruleset_op *op)
 		    sizeof(struct ruleset_count));
 }
 
-static int
-cmp_loaded(const void *va, const void *vb)
-{
-	const struct rs_backend *a = va;
-	const struct rs_backend *b = vb;
-	int rc = rs_backend_cmp(a, b);
-
-	return rc != 0 ? rc : (int)a->index - (int)b->index;
-}
-
-static void
-sort_backends(struct rs_state *have)
-{
-	if (have->n_backends > 1)
-		qsort(have->backends, have->n_backends, sizeof(*have->backends),
-		    cmp_loaded);
-}
-
 /* The frontend of this number of the shard, if it has slots of the class. */
 static struct rs_frontend *
 slotted(const struct ruleset *rs, unsigned int class, unsigned int shard,
@@ -397,15 +377,17 @@ ruleset_load_derive_slots(struct ruleset *rs, unsigned int class,
 		if (!fe)
 			continue;
 		have = fe->have;
-		sort_backends(have);
-		for (size_t k = 0; k < have->n_backends; k++)
+		rs_backends_sort(have);
+		for (size_t k = 0; k < have->n_backends; k++) {
+			struct rs_backend b = rs_backend_at(have, k);
+
 			backends[k] = (struct slots_backend){
-				.addr = addr_from_bytes(fe->key.family,
-				    have->backends[k].addr),
-				.port = have->backends[k].port,
+				.addr = addr_from_bytes(fe->key.family, b.addr),
+				.port = b.port,
 				.weight = 1,
-				.index = have->backends[k].index
+				.index = b.index
 			};
+		}
 		slots_fill(backends, have->n_backends, have->slots, n_slots);
 		for (uint32_t slot = 0; slot < n_slots; slot++) {
 			struct ruleset_op op = rs_op_slot(have, slot, false);
@@ -421,10 +403,11 @@ finish_frontend(struct ruleset *rs, struct rs_frontend *fe)
 	struct rs_state *have = fe->have;
 
 	if (have) {
-		sort_backends(have);
+		rs_backends_sort(have);
 		for (size_t i = 0; i < have->n_backends; i++)
 			have->next_index = (uint8_t)MAX(have->next_index,
-			    (have->backends[i].index + 1) % SLOTS_BACKENDS_MAX);
+			    (rs_backend_at(have, i).index + 1) %
+				SLOTS_BACKENDS_MAX);
 		fe->address->use.n_frontends++;
 		have->service->use.n_frontends++;
 	}

@@ -207,17 +207,13 @@ give_indexes(const struct rs_state *base, struct slots_backend *backends,
 
 	for (size_t i = 0; i < n && base; i++) {
 		struct rs_backend want = { .port = backends[i].port };
+		struct rs_backend had;
 
 		memcpy(want.addr, backends[i].addr.b, sizeof(want.addr));
-		while (at < base->n_backends &&
-		    rs_backend_cmp(&base->backends[at], &want) < 0)
-			at++;
-		if (at == base->n_backends)
-			break;
-		if (rs_backend_cmp(&base->backends[at], &want) == 0 &&
-		    !is_used[base->backends[at].index]) {
-			backends[i].index = base->backends[at].index;
-			is_used[backends[i].index] = true;
+		if (rs_backend_seek(base, &at, &want, &had) &&
+		    !is_used[had.index]) {
+			backends[i].index = had.index;
+			is_used[had.index] = true;
 		}
 	}
 	for (size_t i = 0; i < n; i++) {
@@ -258,7 +254,8 @@ make_state(struct ruleset *rs, struct rs_service *service,
 	if (base && base->number != number)
 		base = NULL;
 	rs_number_ref(rs, number);
-	state = rs_state_new(service, number, class, frontend->is_masqueraded);
+	state = rs_state_new(service, frontend->addr.family, number, class,
+	    frontend->is_masqueraded);
 	state->counted = RS_COUNTED;
 	state->next_index = give_indexes(base, backends, n);
 	if (base) {
@@ -267,13 +264,12 @@ make_state(struct ruleset *rs, struct rs_service *service,
 	}
 	if (class == SLOTS_CLASS_DIRECT)
 		state->direct_index = backends[0].index;
-	state->n_backends = (uint16_t)n;
-	state->backends = mem_alloc(n * sizeof(*state->backends));
 	for (size_t i = 0; i < n; i++) {
-		memcpy(state->backends[i].addr, backends[i].addr.b,
-		    sizeof(state->backends[i].addr));
-		state->backends[i].port = backends[i].port;
-		state->backends[i].index = backends[i].index;
+		struct rs_backend backend = { .port = backends[i].port,
+			.index = backends[i].index };
+
+		memcpy(backend.addr, backends[i].addr.b, sizeof(backend.addr));
+		rs_backend_add(state, &backend);
 	}
 	if (state->slots)
 		slots_fill(backends, n, state->slots, slots_count(class));

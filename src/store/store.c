@@ -269,6 +269,8 @@ open_file(struct store *store, struct lease_table *table, struct err *err)
 			close(lock_fd);
 		return code;
 	}
+	/* All of it was read, and will not be again. */
+	sqlite3_db_release_memory(db);
 	store->db = db;
 	store->lock_fd = lock_fd;
 	store->id = file_identify(store->path, "");

@@ -395,7 +395,7 @@ conntrack_step(struct conntrack *conntrack, int64_t budget_us,
 	rc = step(conntrack, budget_us);
 	if (rc < 0) {
 		log_warn("conntrack: old flows may keep a backend that is "
-			 "gone; tried again with the next change: %s",
+			 "gone; tried again every second: %s",
 		    strerror(-rc));
 		conntrack->is_sweep_due = true;
 		finish(conntrack, rs);

@@ -396,9 +396,13 @@ nft_commit(struct nft *nft, struct err *err)
 bool
 nft_flush_flows(struct nft *nft, int64_t budget_us, bool is_settled)
 {
+	/* With nothing wanted, as after nft_remove_all(), no flow is ours. */
+	bool is_known = (!nft->is_stale && !nft->must_replace) ||
+	    ruleset_totals(nft->rs).n_frontends == 0;
+
 	return nft->conntrack &&
 	    conntrack_step(nft->conntrack, budget_us, nft->rs,
-		is_settled && !nft->is_stale && !nft->must_replace);
+		is_settled && is_known);
 }
 
 int

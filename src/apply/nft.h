@@ -61,7 +61,8 @@ ATTR_NODISCARD int nft_stage(struct nft *nft, const char *key,
 ATTR_NODISCARD int nft_commit(struct nft *nft, struct err *err);
 
 /* Forgets conntrack entries of what commits and nft_remove_all() removed: works
- * for about `budget_us`, true while there is more to do.  Once `is_settled`,
+ * for about `budget_us`, true while there is more to do; to be called every
+ * second all the same, for what the kernel refused.  Once `is_settled`,
  * all that is wanted has been committed since the start, also those of what
  * was removed unseen: by a process that was killed, or after a reading back. */
 bool nft_flush_flows(struct nft *nft, int64_t budget_us, bool is_settled);

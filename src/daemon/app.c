@@ -143,16 +143,6 @@ tell_status(struct app *app)
 	app->told_state = state;
 }
 
-/* Flows may be left of what went unseen: see nft_flush_flows(). */
-static void
-first_pass_done(struct app *app)
-{
-	if (app->is_first_pass_done)
-		return;
-	app->is_first_pass_done = true;
-	loop_timer_arm(app->flush_timer, 0);
-}
-
 void
 app_progress(struct app *app)
 {
@@ -162,7 +152,7 @@ app_progress(struct app *app)
 		return;
 	if (reconcile_is_idle(app) || app->is_withdrawn) {
 		start_speaker(app);
-		first_pass_done(app);
+		app->is_first_pass_done = true;
 	}
 	if (app->is_ready_notified)
 		return;
@@ -273,7 +263,6 @@ repair_kernel(struct app *app)
 	if (nft_load(app->nft, &err) < 0 || nft_commit(app->nft, &err) < 0)
 		log_err("nft table inet eipd: cannot be repaired yet: %s",
 		    err.text);
-	loop_timer_arm(app->flush_timer, 0);
 }
 
 static void
@@ -339,6 +328,16 @@ on_poll_timer(void *arg)
 }
 
 static void
+on_flush_timer(void *arg)
+{
+	struct app *app = arg;
+
+	if (nft_flush_flows(app->nft, FLUSH_SLICE_MS * MONO_MS,
+		app->is_first_pass_done))
+		loop_timer_arm(app->flush_timer, MONO_MS);
+}
+
+static void
 on_watch_timer(void *arg)
 {
 	struct app *app = arg;
@@ -347,6 +346,8 @@ on_watch_timer(void *arg)
 	adopt_kernel(app);
 	if (!loop_timer_is_armed(app->verify_timer))
 		on_verify_timer(app);
+	if (!loop_timer_is_armed(app->flush_timer))
+		on_flush_timer(app);
 	check_store(app);
 	if (!ctl_server_is_open(app->ctl))
 		listen_control(app);
@@ -356,16 +357,6 @@ on_watch_timer(void *arg)
 	tell_status(app);
 	if (clock_mono() - app->started > speaker_waits_s(app) * MONO_S)
 		start_speaker(app);
-}
-
-static void
-on_flush_timer(void *arg)
-{
-	struct app *app = arg;
-
-	if (nft_flush_flows(app->nft, FLUSH_SLICE_MS * MONO_MS,
-		app->is_first_pass_done))
-		loop_timer_arm(app->flush_timer, MONO_MS);
 }
 
 static void

@@ -445,10 +445,11 @@ program(struct pass *p)
 	int rc;
 
 	rc = nft_commit(app->nft, &err);
-	if (nft_stats(app->nft)->commits != commits)
+	if (nft_stats(app->nft)->commits != commits) {
 		histogram_add(&app->nft_commit,
 		    nft_stats(app->nft)->last_commit_us);
-	loop_timer_arm(app->flush_timer, 0);
+		loop_timer_arm(app->flush_timer, 0);
+	}
 	if (rc < 0) {
 		if (problems_set(app->problems, SEVERITY_ERROR, OBJECT__COUNT,
 			NULL, "kernel", err.text,

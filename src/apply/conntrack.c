@@ -37,7 +37,7 @@ struct conntrack {
 	int64_t walk_us; /* what the last masked deletion took */
 	bool is_pass; /* running is sorted and a dump is open */
 	bool is_sweep_due;
-	const struct ruleset *swept_by; /* NULL: the pass is none */
+	struct ruleset *swept_by; /* NULL: the pass is none */
 };
 
 struct request {
@@ -77,8 +77,12 @@ void
 conntrack_queue(struct conntrack *conntrack,
     const struct ruleset_flush *flushes, size_t n)
 {
-	for (size_t i = 0; i < n; i++)
-		vec_push(&conntrack->queue, flushes[i]);
+	for (size_t i = 0; i < n; i++) {
+		if (flushes[i].mask == RULESET_FLUSH_SWEEP)
+			conntrack->is_sweep_due = true;
+		else
+			vec_push(&conntrack->queue, flushes[i]);
+	}
 }
 
 void
@@ -227,7 +231,7 @@ is_swept(const struct conntrack *conntrack, const struct nlattr **attrs,
 		&flow->port, &flow->protocol) &&
 	    parse_end(attrs[CTA_TUPLE_REPLY], true, &flow->backend,
 		&flow->backend_port, &flow->protocol) &&
-	    ruleset_is_flow_stale(conntrack->swept_by, flow);
+	    ruleset_judge_flow(conntrack->swept_by, flow);
 }
 
 static int

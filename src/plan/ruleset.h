@@ -50,6 +50,8 @@ enum {
 /* Masks for conntrack entries of a frontend and of a backend. */
 #define RULESET_FLUSH_FRONTEND 0x8fffff00u
 #define RULESET_FLUSH_BACKEND 0x8fffffffu
+/* No mark finds them all: each flow is to be judged. */
+#define RULESET_FLUSH_SWEEP 0
 
 enum ruleset_set {
 	RULESET_SET_EIP, /* address */
@@ -160,11 +162,10 @@ const struct ruleset_moved *ruleset_moved(const struct ruleset *rs,
     size_t *out_n);
 void ruleset_clear_moved(struct ruleset *rs);
 void ruleset_free_number(struct ruleset *rs, uint32_t number);
-/* It is to be forgotten, whatever the change that left it.  It is judged by
- * its addresses: whoever has its number by now is not taken for its frontend.
- * What is wanted and not there yet counts as there. */
-bool ruleset_is_flow_stale(const struct ruleset *rs,
-    const struct ruleset_flow *flow);
+/* True: it is to be forgotten, whatever the change that left it.  It is judged
+ * by its addresses: whoever has its number by now is not taken for its
+ * frontend.  What is wanted and not there yet counts as there. */
+bool ruleset_judge_flow(struct ruleset *rs, const struct ruleset_flow *flow);
 
 /* Reading the kernel back.  Between begin and end every element is given, the
  * service elements before all others but shards, the counters last.  What was

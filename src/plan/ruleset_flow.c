@@ -93,24 +93,30 @@ flush_backends(struct ruleset *rs, const struct rs_frontend *fe)
 		return;
 	push_flush(rs, direct_mark(have->number), RULESET_FLUSH_BACKEND,
 	    is_tcp);
-	if (want->class != SLOTS_CLASS_DIRECT)
+	if (want->class != SLOTS_CLASS_DIRECT && !is_tcp)
 		want->eras &= (uint8_t)~RS_ERA_DIRECT;
 }
 
 void
-rs_flush_change(struct ruleset *rs, const struct rs_frontend *fe)
+rs_flush_change(struct ruleset *rs, struct rs_frontend *fe)
 {
 	const struct rs_state *have = fe->have;
 	const struct rs_state *want = fe->want;
+	bool is_tcp = fe->key.protocol == IP_PROTOCOL_TCP;
 
 	if (!have)
 		return;
-	if (!want || want->service != have->service)
+	if (!want || want->service != have->service) {
 		flush_number(rs, have, false);
-	else if (want->number != have->number)
-		flush_number(rs, have, fe->key.protocol == IP_PROTOCOL_TCP);
-	else
+		if (fe->has_strays)
+			push_flush(rs, 0, RULESET_FLUSH_SWEEP, false);
+		fe->has_strays = false;
+	} else if (want->number != have->number) {
+		flush_number(rs, have, is_tcp);
+		fe->has_strays |= is_tcp;
+	} else {
 		flush_backends(rs, fe);
+	}
 }
 
 static bool
@@ -149,12 +155,12 @@ is_right(const struct rs_state *state, const struct ruleset_flow *flow)
 }
 
 bool
-ruleset_is_flow_stale(const struct ruleset *rs, const struct ruleset_flow *flow)
+ruleset_judge_flow(struct ruleset *rs, const struct ruleset_flow *flow)
 {
 	struct rs_key key = { .family = flow->frontend.family,
 		.protocol = flow->protocol,
 		.port = flow->port };
-	const struct rs_frontend *fe;
+	struct rs_frontend *fe;
 	const struct rs_state *state;
 
 	if ((flow->mark & RULESET_MARK_FIXED) != RULESET_MARK_OURS ||
@@ -165,6 +171,9 @@ ruleset_is_flow_stale(const struct ruleset *rs, const struct ruleset_flow *flow)
 	state = fe && fe->have ? fe->have : fe ? fe->want : NULL;
 	if (!state)
 		return true;
-	return !is_right(state, flow) &&
-	    !(flow->protocol == IP_PROTOCOL_TCP && flow->is_replied);
+	if (flow->protocol != IP_PROTOCOL_TCP || !flow->is_replied)
+		return !is_right(state, flow);
+	if (number_of(flow->mark) != state->number)
+		fe->has_strays = true;
+	return false;
 }

@@ -83,6 +83,7 @@ struct rs_frontend {
 	struct rs_key key;
 	bool is_staged; /* `want` (NULL: remove) differs from `have` */
 	bool is_listed; /* seen by the staging that runs */
+	bool has_strays; /* established TCP under numbers it had before */
 	uint32_t stage; /* those of one Service go together */
 	struct rs_state *have;
 	struct rs_state *want;
@@ -183,6 +184,6 @@ struct ruleset_op rs_op_slot(const struct rs_state *state, uint32_t slot,
 
 /* ruleset_flow.c */
 /* The kernel took the change of the frontend from `have` to `want`. */
-void rs_flush_change(struct ruleset *rs, const struct rs_frontend *fe);
+void rs_flush_change(struct ruleset *rs, struct rs_frontend *fe);
 
 #endif

@@ -98,7 +98,7 @@ test_stale_flows(void **state)
 		    cases[i].protocol, cases[i].backend);
 
 		flow.is_replied = cases[i].is_replied;
-		if (ruleset_is_flow_stale(rs, &flow) != cases[i].is_stale)
+		if (ruleset_judge_flow(rs, &flow) != cases[i].is_stale)
 			fail_msg("%s", cases[i].name);
 	}
 	vec_fini(&kernel.elements);
@@ -118,12 +118,60 @@ test_stale_flows_meanwhile(void **state)
 	wish_stage(rs, "c/n/a", 1, UDP, 7);
 	kernel_commit(rs, &kernel);
 	assert_int_equal(ruleset_stage(rs, "c/n/a", NULL, 0, NULL), 0);
-	assert_false(ruleset_is_flow_stale(rs, &flow));
+	assert_false(ruleset_judge_flow(rs, &flow));
 	wish_stage(rs, "c/n/a", 1, UDP, 7);
 	ruleset_load_lost(rs);
-	assert_false(ruleset_is_flow_stale(rs, &flow));
+	assert_false(ruleset_judge_flow(rs, &flow));
 	assert_int_equal(ruleset_stage(rs, "c/n/a", NULL, 0, NULL), 0);
-	assert_true(ruleset_is_flow_stale(rs, &flow));
+	assert_true(ruleset_judge_flow(rs, &flow));
+	vec_fini(&kernel.elements);
+	ruleset_free(rs);
+}
+
+static bool
+has_flush(struct ruleset *rs, uint32_t mark, uint32_t mask,
+    bool is_unreplied_only)
+{
+	size_t n;
+	const struct ruleset_flush *flushes = ruleset_flushes(rs, &n);
+
+	for (size_t i = 0; i < n; i++)
+		if ((flushes[i].mark & mask) == (mark & mask) &&
+		    flushes[i].mask == mask &&
+		    flushes[i].is_unreplied_only == is_unreplied_only)
+			return true;
+	return false;
+}
+
+/* Established TCP that was left goes with the frontend, whatever its mark. */
+static void
+test_last_of_a_frontend(void **state)
+{
+	static const uint32_t direct = RULESET_MARK_OURS | RULESET_MARK_CLASS;
+	struct ruleset *rs = ruleset_new();
+	struct kernel kernel = { 0 };
+	struct ruleset_flow flow =
+	    flow_to(RULESET_MARK_OURS | 9 << 8 | 1, 2, TCP, 1);
+
+	(void)state;
+	kernel_load(&kernel, rs);
+	wish_stage(rs, "c/n/a", 1, TCP, 1);
+	wish_stage(rs, "c/n/b", 2, TCP, 3);
+	kernel_commit(rs, &kernel);
+	wish_stage(rs, "c/n/a", 1, TCP, 6);
+	kernel_commit(rs, &kernel);
+	assert_true(has_flush(rs, direct, RULESET_FLUSH_BACKEND, true));
+	ruleset_clear_flushes(rs);
+	assert_int_equal(ruleset_stage(rs, "c/n/a", NULL, 0, NULL), 0);
+	kernel_commit(rs, &kernel);
+	assert_true(has_flush(rs, direct, RULESET_FLUSH_BACKEND, false));
+	assert_false(has_flush(rs, 0, RULESET_FLUSH_SWEEP, false));
+	ruleset_clear_flushes(rs);
+	flow.is_replied = true;
+	assert_false(ruleset_judge_flow(rs, &flow));
+	assert_int_equal(ruleset_stage(rs, "c/n/b", NULL, 0, NULL), 0);
+	kernel_commit(rs, &kernel);
+	assert_true(has_flush(rs, 0, RULESET_FLUSH_SWEEP, false));
 	vec_fini(&kernel.elements);
 	ruleset_free(rs);
 }
@@ -134,6 +182,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_stale_flows),
 		cmocka_unit_test(test_stale_flows_meanwhile),
+		cmocka_unit_test(test_last_of_a_frontend),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

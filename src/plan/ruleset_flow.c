@@ -133,10 +133,32 @@ number_of(uint32_t mark)
 	    : (mark & RULESET_ID_NUMBER) >> RULESET_ID_SHIFT;
 }
 
-/* Of a backend that the frontend has, under the mark that will find it when
- * the backend goes.  The kernel knows no index of a direct one. */
+/* The kernel knows no index of a direct backend; flows of it, from when there
+ * were others, do. */
 static bool
-is_right(const struct rs_state *state, const struct ruleset_flow *flow)
+is_index_unknown(const struct rs_state *state)
+{
+	return state->class == SLOTS_CLASS_DIRECT && state->n_backends == 1 &&
+	    state->direct_index == SLOTS_NO_BACKEND;
+}
+
+static void
+learn_index(struct rs_state *state, struct rs_backend only, uint8_t index)
+{
+	if (index == SLOTS_NO_BACKEND)
+		return;
+	only.index = index;
+	state->n_backends = 0;
+	rs_backend_add(state, &only);
+	state->direct_index = index;
+	state->next_index =
+	    (uint8_t)MAX(state->next_index, (index + 1) % SLOTS_BACKENDS_MAX);
+}
+
+/* Of a backend that the frontend has, under the mark that will find it when
+ * the backend goes. */
+static bool
+is_right(struct rs_state *state, const struct ruleset_flow *flow)
 {
 	struct rs_backend key = { .port = flow->backend_port };
 
@@ -146,10 +168,13 @@ is_right(const struct rs_state *state, const struct ruleset_flow *flow)
 	for (size_t i = 0; i < state->n_backends; i++) {
 		struct rs_backend backend = rs_backend_at(state, i);
 
-		if (rs_backend_cmp(&backend, &key) == 0)
-			return is_direct_mark(flow->mark) ||
-			    state->class == SLOTS_CLASS_DIRECT ||
-			    backend.index == (uint8_t)flow->mark;
+		if (rs_backend_cmp(&backend, &key) != 0)
+			continue;
+		if (is_direct_mark(flow->mark))
+			return true;
+		if (is_index_unknown(state))
+			learn_index(state, backend, (uint8_t)flow->mark);
+		return rs_backend_at(state, i).index == (uint8_t)flow->mark;
 	}
 	return false;
 }
@@ -161,7 +186,7 @@ ruleset_judge_flow(struct ruleset *rs, const struct ruleset_flow *flow)
 		.protocol = flow->protocol,
 		.port = flow->port };
 	struct rs_frontend *fe;
-	const struct rs_state *state;
+	struct rs_state *state;
 
 	if ((flow->mark & RULESET_MARK_FIXED) != RULESET_MARK_OURS ||
 	    number_of(flow->mark) >= RULESET_NUMBERS_MAX)

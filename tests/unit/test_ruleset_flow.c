@@ -56,7 +56,7 @@ test_stale_flows(void **state)
 		    REPLIED, false },
 		{ "from when it was the only one", direct, 1, UDP, 1, REPLIED,
 		    false },
-		{ "from before it was the only one", ours | 2 << 8 | 7, 3, UDP,
+		{ "from before it was the only one", ours | 2 << 8 | 0, 3, UDP,
 		    1, REPLIED, false },
 		{ "backend gone", ours | 5, 1, UDP, 5, REPLIED, true },
 		{ "backend gone, its mark reused", ours | 1, 1, UDP, 5, REPLIED,
@@ -143,6 +143,34 @@ has_flush(struct ruleset *rs, uint32_t mark, uint32_t mask,
 	return false;
 }
 
+/* Its index is not in the kernel: flows of it tell. */
+static void
+test_last_backend_after_restart(void **state)
+{
+	struct ruleset *before = ruleset_new();
+	struct ruleset *rs = ruleset_new();
+	struct kernel kernel = { 0 };
+	struct ruleset_flow flow = flow_to(RULESET_MARK_OURS | 1, 1, UDP, 1);
+
+	(void)state;
+	kernel_load(&kernel, before);
+	wish_stage(before, "c/n/a", 1, UDP, 7);
+	kernel_commit(before, &kernel);
+	wish_stage(before, "c/n/a", 1, UDP, 2);
+	kernel_commit(before, &kernel);
+	kernel_load(&kernel, rs);
+	assert_false(ruleset_judge_flow(rs, &flow));
+	wish_stage(rs, "c/n/a", 1, UDP, 10);
+	kernel_commit(rs, &kernel);
+	assert_false(ruleset_judge_flow(rs, &flow));
+	wish_stage(rs, "c/n/a", 1, UDP, 8);
+	kernel_commit(rs, &kernel);
+	assert_true(has_flush(rs, flow.mark, RULESET_FLUSH_BACKEND, false));
+	vec_fini(&kernel.elements);
+	ruleset_free(rs);
+	ruleset_free(before);
+}
+
 /* Established TCP that was left goes with the frontend, whatever its mark. */
 static void
 test_last_of_a_frontend(void **state)
@@ -182,6 +210,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_stale_flows),
 		cmocka_unit_test(test_stale_flows_meanwhile),
+		cmocka_unit_test(test_last_backend_after_restart),
 		cmocka_unit_test(test_last_of_a_frontend),
 	};
 

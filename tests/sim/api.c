@@ -149,7 +149,8 @@ answer_list(struct http_request *r)
 	bool is_any = want && strtoull(want, NULL, 10) == 0;
 	bool is_behind = res->is_behind_once && is_any;
 	struct str body = { 0 };
-	bool is_empty = res->is_empty_once && !name;
+	/* Not twice in a row: that is what is believed. */
+	bool is_empty = res->is_empty_once && !name && !res->was_empty;
 	size_t n_all = is_behind ? res->saved.n : res->objects.n;
 	size_t n = 0;
 
@@ -181,6 +182,8 @@ answer_list(struct http_request *r)
 	}
 	str_fini(&body);
 	res->is_behind_once &= !is_behind;
+	if (!name)
+		res->was_empty = is_empty;
 	if (is_empty) {
 		res->is_empty_once = false;
 		res->compacted = ++api_version;

@@ -18,6 +18,7 @@ struct resource {
 	uint64_t compacted; /* older versions cannot be watched */
 	int64_t delay_us;
 	bool is_empty_once;
+	bool was_empty;
 	bool is_behind_once; /* a list of any version is an old one */
 	bool is_cut_once; /* the next list ends in the middle */
 	VEC(json_t *) saved;

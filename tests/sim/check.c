@@ -7,7 +7,8 @@
  *  2 a lease ends only when its Service asked for that; none moves
  *  3 nothing is announced that is not programmed, nothing shown that is not
  *    both, nothing given away in quarantine or reserved for another
- *  4 once inputs rest, desired equals observed, and nothing more is written
+ *  4 once inputs rest, desired equals observed, nothing more is written, and
+ *    no flow is left with a backend that is gone
  *  5 planning by dirty keys gives what planning everything gives
  *  6 what a crash or a lost database must not lose is what 2 and 4 see
  */
@@ -190,6 +191,40 @@ check_quarantines(void)
 	free(all);
 }
 
+static const struct service *
+service_of(const struct lease *l)
+{
+	return (const struct service *)world_get(sim_app->world, OBJECT_SERVICE,
+	    l->cluster, l->ns, l->name);
+}
+
+static bool
+has_port(const struct service *s, const struct service_port *port)
+{
+	for (size_t i = 0; i < s->n_ports; i++)
+		if (s->ports[i].port == port->port &&
+		    s->ports[i].protocol == port->protocol)
+			return true;
+	return false;
+}
+
+/* Afterwards one of them may ask for a port that the other has. */
+static void
+check_shared(const struct lease *mine, const struct lease *other)
+{
+	const struct service *a = service_of(mine);
+	const struct service *b = service_of(other);
+	char text[ADDR_TEXT_B];
+
+	for (size_t i = 0; a && b && i < a->n_ports; i++)
+		if (has_port(b, &a->ports[i]))
+			sim_violation("1: %s is given to %s/%s, but port %u is "
+				      "%s/%s's",
+			    addr_text(&mine->address, text), mine->ns,
+			    mine->name, a->ports[i].port, other->ns,
+			    other->name);
+}
+
 static void
 check_held(const struct lease_op *op)
 {
@@ -201,11 +236,15 @@ check_held(const struct lease_op *op)
 
 	addr_text(&mine->address, text);
 	for (const struct lease *l = lease_of_address(disk, &mine->address); l;
-	     l = lease_next_of_address(l))
+	     l = lease_next_of_address(l)) {
+		if (l->is_held && !is_same(l, mine) &&
+		    strcmp(op->event, "adopted") != 0)
+			check_shared(mine, l);
 		if (!l->is_held && !is_same(l, mine) && is_quarantined(l))
 			sim_violation("3: %s is given to %s/%s in quarantine "
 				      "after %s/%s",
 			    text, mine->ns, mine->name, l->ns, l->name);
+	}
 	if (r && (strcmp(r->ns, mine->ns) || strcmp(r->name, mine->name)) &&
 	    !check_find_lease(disk, mine))
 		sim_violation("3: %s is reserved for %s/%s and given to %s/%s",
@@ -299,7 +338,8 @@ check_frontends(void)
 		want.name = part[2];
 		l = check_find_lease(database_leases(), &want);
 		if ((!l || !l->is_held) &&
-		    !(is_ledger_excused && is_old_promise(&want)))
+		    !(is_ledger_excused &&
+			(is_all_excused || is_old_promise(&want))))
 			sim_violation("1: the kernel has %s %s %u for %s, the "
 				      "ledger does not",
 			    addr_text(&f->addr, text),
@@ -382,6 +422,7 @@ check_turn(void)
 	const uint64_t now[3] = { kernel_transactions(), database_commits(),
 		router_updates() };
 
+	kernel_talk();
 	if (database_fault() != DATABASE_FINE || database_was_lost())
 		is_ledger_excused = true;
 	if (memcmp(seen, now, sizeof(now)) == 0)

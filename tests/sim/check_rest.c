@@ -287,6 +287,16 @@ check_ledger(struct plan_input *in)
 }
 
 static void
+on_left_flow(void *arg, const struct kernel_flow *flow)
+{
+	char text[ADDR_TEXT_B];
+
+	(void)arg;
+	sim_violation("4: a flow to %s is left after withdraw-all",
+	    addr_text(&flow->to.addr, text));
+}
+
+static void
 on_left_route(void *arg, const struct addr *addr, bool is_stale)
 {
 	char text[ADDR_TEXT_B];
@@ -309,6 +319,7 @@ check_withdrawn(struct plan_input *in)
 		    kernel_frontends()->v.v[0].service);
 	for (unsigned int i = 0; i < ROUTERS; i++)
 		router_each_route(i, on_left_route, NULL);
+	kernel_each_flow(on_left_flow, NULL);
 	for (o = world_first(in->world, OBJECT_SERVICE); o;
 	     o = world_next(in->world, o)) {
 		const struct lease *l =
@@ -319,6 +330,46 @@ check_withdrawn(struct plan_input *in)
 		if (l)
 			check_shown((const struct service *)o, &none);
 	}
+}
+
+/* Established TCP may stay with a backend that is gone. */
+struct flow_search {
+	const struct kernel_flow *flow;
+	bool is_right;
+};
+
+static void
+on_flow_service(void *arg, const char *key, const struct frontend *f, size_t n)
+{
+	struct flow_search *search = arg;
+	const struct kernel_flow *flow = search->flow;
+	struct backend backend = { .addr = flow->backend,
+		.port = flow->backend_port };
+
+	(void)key;
+	for (size_t i = 0; i < n; i++)
+		if (addr_eq(&f[i].addr, &flow->to.addr) &&
+		    f[i].protocol == flow->to.protocol &&
+		    f[i].port == flow->to.port &&
+		    ((flow->is_replied &&
+			 flow->to.protocol == IP_PROTOCOL_TCP) ||
+			find_backend(&f[i], &backend)))
+			search->is_right = true;
+}
+
+static void
+check_flow(void *arg, const struct kernel_flow *flow)
+{
+	struct flow_search search = { .flow = flow };
+	char text[ADDR_TEXT_B];
+	char backend[ADDR_TEXT_B];
+
+	nft_each_service(arg, on_flow_service, &search);
+	if (!search.is_right)
+		sim_violation("4: a flow to %s %s %u (%s) stays with %s",
+		    addr_text(&flow->to.addr, text),
+		    ip_protocol_name(flow->to.protocol), flow->to.port,
+		    flow->to.service, addr_text(&flow->backend, backend));
 }
 
 static void
@@ -333,6 +384,7 @@ check_services(struct plan_input *in)
 	for (o = world_first(in->world, OBJECT_SERVICE); o;
 	     o = world_next(in->world, o))
 		check_service(nft, in, (const struct service *)o);
+	kernel_each_flow(check_flow, nft);
 	nft_free(nft);
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * kernel: net/nl.h in front of a model of nf_tables, the local routing table
- * and conntrack.
+ * kernel: net/nl.h in front of a model of nf_tables; of the local routing
+ * table (kernel_route.c) and of conntrack (kernel_flow.c).
  *
  * Objects are kept as the attributes that made them and given back so; only
  * names and element keys are looked into.  A transaction works on a copy of
@@ -16,7 +16,6 @@
 #include <libmnl/libmnl.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
-#include <linux/netfilter/nfnetlink_conntrack.h>
 #include <linux/rtnetlink.h>
 
 #include "apply/local_route.h"
@@ -36,6 +35,7 @@ struct nl {
 	int bus;
 	uint32_t seq;
 	_Alignas(struct nlmsghdr) uint8_t dump[ANSWER_B]; /* begun */
+	uint32_t after; /* that entry it goes on */
 };
 
 /* Attributes as they came; shared by copies of the table. */
@@ -290,6 +290,7 @@ table_changed(void)
 	if (++generation == 0)
 		generation = 1;
 	kernel_changes++;
+	kernel_flows_follow();
 }
 
 static int
@@ -332,6 +333,52 @@ transaction(const struct nl_buf *buf, struct nl_refusal *first)
 }
 
 /* ---- what the daemon calls ---- */
+
+struct answer {
+	_Alignas(struct nlmsghdr) uint8_t buf[ANSWER_B];
+};
+
+static struct nlmsghdr *
+begin(struct answer *a, unsigned int type)
+{
+	struct nlmsghdr *h = mnl_nlmsg_put_header(a->buf);
+
+	h->nlmsg_type = (uint16_t)type;
+	mnl_nlmsg_put_extra_header(h, sizeof(struct nfgenmsg));
+	return h;
+}
+
+static void
+add(struct nlmsghdr *h, const void *p, size_t n)
+{
+	if (h->nlmsg_len + n > ANSWER_B)
+		abort();
+	memcpy((uint8_t *)h + h->nlmsg_len, p, n);
+	h->nlmsg_len += (uint32_t)n;
+}
+
+bool
+kernel_find_data(const char *set, const void *key, size_t key_b, void *out,
+    size_t out_b)
+{
+	const struct object_row *row = find_row(&table, NFT_MSG_NEWSET, set);
+	const struct nlattr *attrs[NFTA_SET_ELEM_MAX + 1];
+	const struct nlattr *data[NFTA_DATA_MAX + 1];
+	struct element e = { .attrs = NULL };
+	struct answer a;
+	struct nlmsghdr *h = begin(&a, NFT_MSG_NEWSETELEM);
+	bool is_there = false;
+	size_t at;
+
+	memcpy(e.key, key, key_b);
+	at = row ? element_place(row, &e, &is_there) : 0;
+	if (!is_there)
+		return false;
+	add(h, row->elements.v[at].attrs->b, row->elements.v[at].attrs->n);
+	nl_parse(h, sizeof(struct nfgenmsg), attrs, ARRAY_LEN(attrs));
+	nl_parse_nested(attrs[NFTA_SET_ELEM_DATA], data, ARRAY_LEN(data));
+	return nl_get(data[NFTA_DATA_VALUE], out, out_b);
+}
 
 int
 nl_open(int bus, struct nl **out, struct err *err)
@@ -377,29 +424,6 @@ nl_send_batch(struct nl *nl, const struct nl_buf *buf, struct nl_refusal *first,
 	return rc;
 }
 
-struct answer {
-	_Alignas(struct nlmsghdr) uint8_t buf[ANSWER_B];
-};
-
-static struct nlmsghdr *
-begin(struct answer *a, unsigned int type)
-{
-	struct nlmsghdr *h = mnl_nlmsg_put_header(a->buf);
-
-	h->nlmsg_type = (uint16_t)type;
-	mnl_nlmsg_put_extra_header(h, sizeof(struct nfgenmsg));
-	return h;
-}
-
-static void
-add(struct nlmsghdr *h, const void *p, size_t n)
-{
-	if (h->nlmsg_len + n > ANSWER_B)
-		abort();
-	memcpy((uint8_t *)h + h->nlmsg_len, p, n);
-	h->nlmsg_len += (uint32_t)n;
-}
-
 int
 nl_request(struct nl *nl, struct nlmsghdr *h, nl_fn fn, void *arg)
 {
@@ -408,12 +432,8 @@ nl_request(struct nl *nl, struct nlmsghdr *h, nl_fn fn, void *arg)
 	struct object_row *row;
 
 	(void)nl;
-	if (h->nlmsg_type >> 8 == NFNL_SUBSYS_CTNETLINK) {
-		if ((h->nlmsg_type & 0xff) != IPCTNL_MSG_CT_GET_STATS)
-			return -ENOENT; /* no such flow */
-		mnl_attr_put_u32(out, CTA_STATS_GLOBAL_ENTRIES, htonl(100));
-		return fn(arg, out);
-	}
+	if (h->nlmsg_type >> 8 == NFNL_SUBSYS_CTNETLINK)
+		return kernel_ask_flows(h, fn, arg);
 	switch (h->nlmsg_type & 0xff) {
 	case NFT_MSG_GETGEN:
 		mnl_attr_put_u32(out, NFTA_GEN_ID, htonl(generation));
@@ -509,15 +529,18 @@ int
 nl_dump_start(struct nl *nl, struct nlmsghdr *h)
 {
 	memcpy(nl->dump, h, MIN(h->nlmsg_len, sizeof(nl->dump)));
+	nl->after = 0;
 	return 0;
 }
 
-/* There are neither counters nor flows, only elements; all in one step. */
+/* There are no counters; elements come all in one step. */
 int
 nl_dump_step(struct nl *nl, nl_fn fn, void *arg)
 {
 	struct nlmsghdr *h = (void *)nl->dump;
 
+	if (h->nlmsg_type >> 8 == NFNL_SUBSYS_CTNETLINK)
+		return kernel_dump_flows(&nl->after, fn, arg);
 	return (h->nlmsg_type & 0xff) == NFT_MSG_GETSETELEM
 	    ? nl_dump(nl, h, fn, arg)
 	    : 0;
@@ -548,6 +571,7 @@ void
 kernel_heal(void)
 {
 	memset(&fault, 0, sizeof(fault));
+	kernel_refuse_flows(0, 0);
 }
 
 void

@@ -31,6 +31,7 @@ on_frontend(void *arg, const struct ruleset_op *op)
 	(void)arg;
 	memcpy(&port, op->key + addr_b + 4, sizeof(port));
 	f.port = ntohs(port);
+	memcpy(&f.mark, op->data, sizeof(f.mark));
 	snprintf(f.service, sizeof(f.service), "%s",
 	    op->comment ? op->comment : "");
 	vec_push(&frontends.v, f);

@@ -32,21 +32,23 @@ service_of(uint32_t n)
 
 /* ---- objects ---- */
 
-/* name, addresses, annotation or field, protocol */
 static const struct {
 	const char *name;
 	const char *range;
 	const char *shrunk;
 	const char *protocol;
+	const char *quarantine;
 	bool is_default;
 	const char *ns; /* bound to it */
 } pools[POOLS] = {
-	{ "main", "192.0.2.1-192.0.2.5", "192.0.2.4-192.0.2.5", "bgp", true,
-	    NULL },
-	{ "quiet", "198.51.100.1-198.51.100.3", "198.51.100.1", "passive",
+	{ "main", "192.0.2.1-192.0.2.5", "192.0.2.4-192.0.2.5", "bgp", "3m",
+	    true, NULL },
+	{ "quiet", "198.51.100.1-198.51.100.3", "198.51.100.1", "passive", "3m",
 	    false, NULL },
-	{ "six", "2001:db8::1-2001:db8::4", "2001:db8::2", "bgp", true, NULL },
-	{ "team", "203.0.113.1-203.0.113.2", "203.0.113.2", "bgp", false, "b" },
+	{ "six", "2001:db8::1-2001:db8::4", "2001:db8::2", "bgp", "0s", true,
+	    NULL },
+	{ "team", "203.0.113.1-203.0.113.2", "203.0.113.2", "bgp", "3m", false,
+	    "b" },
 };
 
 static const char *const wanted_addrs[] = { "192.0.2.1", "192.0.2.2",
@@ -332,8 +334,8 @@ put_pool(uint32_t n, bool is_shrunk, bool is_disabled)
 	json_t *notes = json_object();
 	json_t *spec = json_pack("{s:s,s:s,s:s,s:s,s:b}", "address",
 	    is_shrunk ? pools[n].shrunk : pools[n].range, "protocol",
-	    pools[n].protocol, "sticky", "30m", "quarantine", "3m", "disable",
-	    (int)is_disabled);
+	    pools[n].protocol, "sticky", "30m", "quarantine",
+	    pools[n].quarantine, "disable", (int)is_disabled);
 
 	if (pools[n].is_default)
 		json_object_set_new(notes,

@@ -104,6 +104,7 @@ struct kernel_frontend {
 	struct addr addr;
 	uint8_t protocol;
 	uint16_t port;
+	uint32_t mark;
 	char service[256]; /* "cluster/namespace/name" */
 };
 struct kernel_frontends {
@@ -112,6 +113,24 @@ struct kernel_frontends {
 /* The present ones; borrowed until the next transaction. */
 const struct kernel_frontends *kernel_frontends(void);
 bool kernel_has_address(const struct addr *addr); /* in the address set */
+
+/* ---- kernel_flow.c ---- */
+
+struct kernel_flow {
+	struct kernel_frontend to; /* as it was when it began */
+	struct addr backend;
+	uint16_t backend_port;
+	uint32_t mark;
+	bool is_replied;
+};
+/* Clients that have no flow send again. */
+void kernel_talk(void);
+void kernel_each_flow(void (*fn)(void *arg, const struct kernel_flow *flow),
+    void *arg);
+/* Same address, protocol and port; NULL: there is none. */
+const struct kernel_frontend *kernel_find_frontend(
+    const struct kernel_frontend *like);
+void kernel_refuse_flows(int code, unsigned int times); /* conntrack */
 
 /* ---- database.c ---- */
 

@@ -216,6 +216,15 @@ do_kernel(const struct event *ev)
 	}
 }
 
+static void
+do_conntrack(const struct event *ev)
+{
+	unsigned int times = 1 + ev->arg[0] % 12;
+
+	sim_tell("the next %u requests to conntrack fail", times);
+	kernel_refuse_flows(-EBUSY, times);
+}
+
 /* ---- the daemon ---- */
 
 static void
@@ -306,6 +315,9 @@ do_withdraw(const struct event *ev)
 	if (!undo && database_fault() != DATABASE_FINE)
 		check_justify_all();
 	rc = sim_app->ctl_state.withdraw_all(sim_app, undo, &err);
+	/* Half done: the kernel may know no more, nothing is written down. */
+	if (!undo && rc < 0)
+		check_justify_all();
 	sim_tell("eipctl withdraw-all%s: %s", undo ? " --undo" : "",
 	    rc < 0 ? err.text : "ok");
 }
@@ -344,6 +356,7 @@ static const struct {
 	{ "database", 6, do_database },
 	{ "file", 4, do_file },
 	{ "kernel", 6, do_kernel },
+	{ "conntrack", 3, do_conntrack },
 	{ "crash", 7, do_crash },
 	{ "stop", 2, do_stop },
 	{ "clock", 3, do_clock },

@@ -13,6 +13,7 @@ import http.client
 import json
 import os
 import pathlib
+import re
 import shutil
 import signal
 import socket
@@ -343,6 +344,12 @@ class Eipd:
     def status(self):
         return json.loads(self.get("/v1/status")[1])
 
+    def converge(self):
+        """How many changes took at most so many ms of eipd, cumulated."""
+        return {float(ms) * 1000: int(n) for ms, n in re.findall(
+            r'^eipd_converge_seconds_bucket\{le="(.*)"\} (\d+)',
+            self.get("/metrics")[1], re.MULTILINE)}
+
     def stall_ms(self):
         return self.status()["loop"]["maxStallMs"]
 
@@ -477,12 +484,17 @@ class Bench:
 
     def latency(self, api, peer, e, others):
         floor, _ = self.creates(api, peer, f"floor{others}-", 100, True)
+        before = e.converge()
         status, route = self.creates(api, peer, f"new{others}-", 200, False)
+        took = {ms: n - before[ms] for ms, n in e.converge().items()}
         for what, values, below in (("status", status, floor),
                                     ("route at the peer", route, None)):
             self.row(f"created → {what}, {others:,} others",
                      p50_p99(values), p50_p99(below) if below else "",
                      "≤ 4 / 12 ms" if not others else "≤ 6 / 15 ms")
+        self.row(f"of it in eipd, event → kernel, {others:,} others",
+                 " / ".join(f"≤ {at_most(took, part):g}"
+                            for part in (0.5, 0.99)) + " ms")
         self.note_stall(f"creates, {others:,} others", e)
 
     def burst(self, c, api, token, e, peer):
@@ -633,6 +645,12 @@ def p50_p99(values):
     values = sorted(values)
     return (f"{values[len(values) // 2]:.1f} / "
             f"{values[len(values) * 99 // 100]:.1f} ms")
+
+
+def at_most(cumulated, part):
+    """The bound below which that part of a histogram is."""
+    return min(bound for bound, n in cumulated.items()
+               if n >= part * max(cumulated.values()))
 
 
 def settled_writes(api):

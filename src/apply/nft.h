@@ -31,10 +31,10 @@ struct nft *nft_new(void);
 void nft_free(struct nft *nft);
 
 /* Opens the netlink sockets, unless they are, which fails without CAP_NET_ADMIN
- * (-EPERM) and without the modules; then reads table and routes back; makes the table (and only it) if it is absent
- * or of another layout.  May be called again at any time: the shadow is
- * replaced, and what was staged or committed before stays wanted, so the next
- * commit repairs the difference. */
+ * (-EPERM) and without the modules; then reads table and routes back; makes the
+ * table (and only it) if it is absent or of another layout.  May be called
+ * again at any time: the shadow is replaced, and what was staged or committed
+ * before stays wanted, so the next commit repairs the difference. */
 ATTR_NODISCARD int nft_load(struct nft *nft, struct err *err);
 
 /* After nft_load(): each Service found in the kernel.  `key` is the comment

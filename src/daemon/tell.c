@@ -57,10 +57,8 @@ tell_backends(struct app *app, struct record *r)
 			 : "traffic flows to its backends again");
 	if (degraded != r->told_degraded)
 		event(app, r, degraded, degraded ? "Degraded" : "Recovered",
-		    degraded
-			? "all its nodes fail their probe at once; all stay "
-			  "in use"
-			: "a node answers its probe again");
+		    degraded ? DECISION_DEGRADED_TEXT
+			     : "one of its nodes is healthy again");
 	r->told_no_backends = none;
 	r->told_degraded = degraded;
 }

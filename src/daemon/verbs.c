@@ -80,9 +80,7 @@ emit_services(const struct app *app, const struct problem_sink *sink)
 			    "see eipctl explain");
 		else if (d && d->is_degraded)
 			emit(sink, SEVERITY_WARNING, subject,
-			    "all its nodes fail their probe at once; all "
-			    "stay in use",
-			    "see eipctl get nodes");
+			    DECISION_DEGRADED_TEXT, "see eipctl get nodes");
 		else if (d && d->n_addrs && !d->has_backends)
 			emit(sink, SEVERITY_WARNING, subject,
 			    "it has no backends", "see eipctl get backends");

@@ -150,8 +150,7 @@ fill_service(const struct app *app, const struct record *r, bool is_heard,
 			       "eipctl withdraw-all --undo ends it";
 	}
 	if (d && d->is_degraded && !*out->message)
-		out->message = "degraded: all its nodes fail their probe at "
-			       "once; all stay in use";
+		out->message = "degraded: " DECISION_DEGRADED_TEXT;
 	if (out->state == SERVICE_STATE_PROGRAMMED && out->is_announced &&
 	    !*out->message)
 		out->message = "no BGP peer is established";

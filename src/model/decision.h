@@ -70,6 +70,10 @@ struct decision_address {
 	const char *how;
 };
 
+/* By their probe, or where that is off by their Ready condition. */
+#define DECISION_DEGRADED_TEXT                                                 \
+	"none of its nodes is healthy; all of them stay in use"
+
 struct decision {
 	struct arena arena; /* owns all below */
 	/* Owns the backends alone: they are many, and only carrying out and

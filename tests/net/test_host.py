@@ -256,7 +256,7 @@ def test_start_before_the_network(net, eipd, web):
     try:
         eipd.start()
         problem(eipd, "peer router", "Network is unreachable")
-        problem(eipd, "Service default/web", "all its nodes fail")
+        problem(eipd, "Service default/web", "none of its nodes is healthy")
         assert eipd.wait_state("default", "web", "programmed")[
             "addresses"] == web
     finally:

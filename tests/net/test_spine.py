@@ -160,7 +160,7 @@ def test_nodes_not_asked_yet_do_not_fail(net, eipd, healthy):
         # Nor do they end it for those that do.
         net.set_healthy("n3", False)
         eipd.set_object("nodes", objects.dump(objects.node("n3")))
-        problem(eipd, "default/asks", "all its nodes fail")
+        problem(eipd, "default/asks", "none of its nodes is healthy")
         for node in ("n1", "n2"):
             net.set_healthy(node, False)
         eipd.set_object("nodes", nodes)

@@ -98,6 +98,9 @@ start_speaker(struct app *app)
 	app->is_speaker_started = true;
 	app_configure_bgp(app);
 	bgp_speaker_start(app->speaker);
+	/* What is remembered serves from here on: nobody has to wait for an
+	 * API server that is away, neither routers nor systemctl start. */
+	notify_ready(app->notify);
 }
 
 bool

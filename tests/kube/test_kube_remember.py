@@ -3,6 +3,7 @@
 cluster has are remembered, until it answers again."""
 import contextlib
 import os
+import socket
 import time
 
 import pytest
@@ -41,8 +42,8 @@ def names(eipd, what):
     return [x["name"] for x in eipd.items(what)]
 
 
-def start_alone(eipd):
-    eipd.start(ready=False)
+def start_alone(eipd, wrap=()):
+    eipd.start(ready=False, wrap=wrap)
     wait_for("socket", lambda: eipd.get("/healthz")[0] == 200)
 
 
@@ -67,8 +68,14 @@ def test_pools_and_peers_are_remembered(net, eipd):
     net.kube.kill("kube-apiserver")
     killed = time.monotonic()
     try:
-        with NftMonitor(net) as monitor:
-            start_alone(eipd)
+        with NftMonitor(net) as monitor, contextlib.closing(socket.socket(
+                socket.AF_UNIX, socket.SOCK_DGRAM)) as manager:
+            manager.bind(net.path("notify"))
+            manager.settimeout(2 * RESTART_S)
+            start_alone(eipd, ("env", f"NOTIFY_SOCKET={net.path('notify')}"))
+            # Neither systemctl start nor dpkg waits for the API server.
+            while manager.recv(4096) != b"READY=1":
+                pass
             while time.monotonic() < killed + 2 * RESTART_S:
                 assert route(net, address)
                 assert net.get(address, 80)[0] in NODES

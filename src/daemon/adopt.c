@@ -291,10 +291,12 @@ adopt_retry_store(struct app *app)
 			lease_table_free(fresh);
 			return false;
 		}
-		if (was_lost) {
+		/* Or the new one has not been told yet what we know. */
+		if (was_lost || app->is_rewrite_due) {
 			lease_table_free(fresh);
 			settle_await_cluster(app);
 			rewrite_store(app);
+			app->is_withdrawn_unsaved |= app->is_withdrawn;
 		} else {
 			lease_table_free(app->leases);
 			app->leases = fresh;

@@ -545,6 +545,21 @@ def test_database_removed_while_it_runs(net, eipd, web):
                                "announced")["addresses"] == web
 
 
+def test_withdraw_all_outlives_its_database(net, eipd, web):
+    assert eipd.ctl("withdraw-all")[0] == 0
+    wait_for("no rules", lambda: web[0] not in eipd.nft())
+    remove_database(eipd)
+    wait_for("a file again", lambda: os.path.exists(eipd.database), 15)
+    wait_for("usable", lambda: not [
+        p for p in eipd.problems() if p["subject"] == "database"], 15)
+    eipd.stop()
+    eipd.start()
+    wait_for("session", lambda: net.session() == "Established")
+    assert web[0] not in eipd.nft() and not net.route(f"{web[0]}/32")
+    assert eipd.ctl("withdraw-all", "--undo")[0] == 0
+    assert eipd.wait_state("default", "web", "announced")["addresses"] == web
+
+
 def commits(eipd):
     return [int(line.split()[-1]) for line in
             eipd.get("/metrics")[1].splitlines()

@@ -3,6 +3,7 @@
 time of the scrape, and never less than before."""
 import concurrent.futures
 import http.client
+import re
 
 import pytest
 from prometheus_client.openmetrics.parser import (
@@ -115,6 +116,11 @@ def healthy(net, eipd, *nodes):
         if b["state"] == "active"} == set(nodes))
 
 
+def has_port(eipd, port):
+    # Without /etc/protocols nft knows no name.
+    return re.search(rf"\. (tcp|6) \. {port} ", eipd.nft())
+
+
 def test_changes_keep_them(net, eipd, web):
     before = totals(eipd)
 
@@ -133,8 +139,8 @@ def test_changes_keep_them(net, eipd, web):
         eipd.set_object("web", objects.dump(objects.service(
             "web", dict(objects.TCP, port=port), objects.UDP,
             families=("IPv4", "IPv6"))))
-        wait_for("other port", lambda: f". tcp . {port} " in eipd.nft()
-                 and f". tcp . {other} " not in eipd.nft())
+        wait_for("other port", lambda: has_port(eipd, port)
+                 and not has_port(eipd, other))
         grown(port)
 
 

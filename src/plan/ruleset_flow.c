@@ -155,6 +155,13 @@ learn_index(struct rs_state *state, struct rs_backend only, uint8_t index)
 	    (uint8_t)MAX(state->next_index, (index + 1) % SLOTS_BACKENDS_MAX);
 }
 
+/* A table that someone deleted took what we knew with it. */
+static void
+learn_era(struct rs_state *state, uint32_t mark)
+{
+	state->eras |= is_direct_mark(mark) ? RS_ERA_DIRECT : RS_ERA_SLOTS;
+}
+
 /* Of a backend that the frontend has, under the mark that will find it when
  * the backend goes. */
 static bool
@@ -200,5 +207,9 @@ ruleset_judge_flow(struct ruleset *rs, const struct ruleset_flow *flow)
 		return !is_right(state, flow);
 	if (number_of(flow->mark) != state->number)
 		fe->has_strays = true;
+	else
+		learn_era(state, flow->mark);
+	if (fe->want && fe->want->number == number_of(flow->mark))
+		learn_era(fe->want, flow->mark);
 	return false;
 }

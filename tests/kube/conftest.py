@@ -41,7 +41,7 @@ def programs():
     """Builds the control plane once; it stays in a cache."""
     if os.geteuid() != 0:
         skip("needs root for network namespaces")
-    for tool in "ip", "kubectl", "openssl":
+    for tool in "ip", "openssl":
         if not shutil.which(tool):
             skip(f"no {tool} on this machine")
     if os.environ.get("KUBE_BIN"):

@@ -377,7 +377,7 @@ int
 app_withdraw(struct app *app, bool is_withdrawn, struct err *err)
 {
 	if (app->is_withdrawn == is_withdrawn)
-		return 0;
+		return app_remove_rules(app, err);
 	app->is_withdrawn = is_withdrawn;
 	app->is_kernel_adopted = false;
 	if (!is_withdrawn) {
@@ -408,11 +408,13 @@ withdraw_all(void *arg, bool undo, struct err *err)
 {
 	struct app *app = arg;
 	struct err why = { 0 };
+	int rc = app_withdraw(app, !undo, err);
 
-	if (app_withdraw(app, !undo, err) < 0)
-		return -EAGAIN;
+	/* Also while the kernel refuses: the order holds over a restart. */
 	if (adopt_save_withdrawn(app, &why) == 0)
-		return 0;
+		return rc < 0 ? -EAGAIN : 0;
+	if (rc < 0)
+		return -EAGAIN;
 	return err_set(err, -EAGAIN,
 	    "done, but not remembered over a restart until the database is "
 	    "usable: %s",

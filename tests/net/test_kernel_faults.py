@@ -85,6 +85,28 @@ def test_transaction_refused(net, eipd, served, shim, mode, code):
              lambda: s["addresses"][0] not in eipd.nft())
 
 
+def test_withdraw_all_refused(net, eipd, shim):
+    """Said, remembered over a crash all the same, done when it can be."""
+    eipd.wait_state("default", "web", "announced")
+    wait_for("route", lambda: net.route(f"{ADDRESS}/32"))
+    shim.set(mode=REFUSED, code=errno.ENOBUFS, batches=1000)
+    try:
+        for _ in range(2):
+            rc, _, err = eipd.ctl("withdraw-all")
+            assert rc == 1 and os.strerror(errno.ENOBUFS) in err
+        wait_for("no route", lambda: not net.route(f"{ADDRESS}/32"))
+        assert ADDRESS in eipd.nft()
+        eipd.kill9()
+    finally:
+        shim.set()
+    eipd.start(wrap=shim.wrap())
+    wait_for("no rules", lambda: ADDRESS not in eipd.nft())
+    assert eipd.service("default", "web")["reason"] == "Withdrawn"
+    assert eipd.ctl("withdraw-all", "--undo")[0] == 0
+    eipd.wait_state("default", "web", "announced")
+    wait_for("reachable", lambda: net.get(ADDRESS, 80))
+
+
 def test_dump_interrupted(net, eipd, served, shim):
     """A start and a repair while something else changes the tables."""
     eipd.stop()

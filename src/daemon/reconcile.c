@@ -112,7 +112,7 @@ end_foreign_claims(struct pass *p, const struct lease *mine)
 	    lease_of_address(p->app->leases, &mine->address);
 	const struct lease *old = find_row(p->app->leases, mine);
 
-	if (old && old->is_held)
+	if (old && lease_state(old, p->in.now) != LEASE_EXPIRED)
 		return; /* it was his before, beside them */
 	while (l) {
 		const struct lease *next = lease_next_of_address(l);

@@ -196,12 +196,28 @@ lease_blocks(struct search *q, const struct lease *l)
 	return ADDRESS_FREE;
 }
 
+/* It released the address, perhaps together with who shared it: none of them
+ * keeps it from the other. */
+static bool
+has_claim(const struct search *q, const struct addr *addr)
+{
+	const struct lease *l;
+
+	for (l = lease_of_address(q->in->leases, addr); l;
+	     l = lease_next_of_address(l))
+		if (is_mine(q, l) &&
+		    lease_state(l, q->in->now) != LEASE_EXPIRED)
+			return true;
+	return false;
+}
+
 static enum availability
 check_address(struct search *q, const struct addr *addr)
 {
 	const struct plan_input *in = q->in;
 	const struct service *s = q->service;
 	const struct reservation *r = reservation_of_address(in->leases, addr);
+	bool may_return = has_claim(q, addr);
 	enum availability all = ADDRESS_FREE;
 	const struct lease *l;
 
@@ -215,7 +231,7 @@ check_address(struct search *q, const struct addr *addr)
 	     l = lease_next_of_address(l)) {
 		enum availability one;
 
-		if (is_mine(q, l))
+		if (is_mine(q, l) || (may_return && !l->is_held))
 			continue;
 		one = lease_blocks(q, l);
 		if (one == ADDRESS_TAKEN)
@@ -307,7 +323,7 @@ take_reserved(struct search *q, enum family family)
 	return false;
 }
 
-/* The address it released last, if nobody has it by now. */
+/* The address it released last, if nobody has it by now who does not share. */
 static bool
 take_returned(struct search *q, enum family family)
 {
@@ -325,7 +341,7 @@ take_returned(struct search *q, enum family family)
 			continue;
 		if (!may_serve(q, pool, family) ||
 		    !pool_offers(pool, &l->address) ||
-		    check_address(q, &l->address) >= ADDRESS_SHARED)
+		    check_address(q, &l->address) == ADDRESS_TAKEN)
 			continue;
 		if (!best || l->since > best->since)
 			best = l;

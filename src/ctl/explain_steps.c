@@ -127,11 +127,13 @@ step_rule(struct explain *e)
 {
 	const struct decision *d = in_force(e);
 	size_t n = d ? d->n_frontends : 0;
-	bool is_ok = e->status->is_programmed;
+	bool is_ok = e->status->is_programmed && e->n_addrs > 0;
 	char addr[ADDR_TEXT_B];
 
 	str_add(&e->text,
-	    is_ok ? "in the kernel" : "the kernel has no rule for it");
+	    is_ok	     ? "in the kernel"
+		: e->n_addrs ? "the kernel has no rule for it"
+			     : "nothing to forward");
 	for (size_t i = 0; is_ok && i < n; i++)
 		str_printf(&e->text, "%s%s %s %u", i ? ", " : ": ",
 		    addr_text(&d->frontends[i].addr, addr),

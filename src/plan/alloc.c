@@ -502,9 +502,41 @@ families_of(const struct search *q, enum family out[SERVICE_FAMILIES_MAX])
 	return 1;
 }
 
+/* What a pool has to say about the families: all that the Service has, or the
+ * one that is missing. */
+static const char *
+candidate_text(struct search *q, const struct pool *pool,
+    const enum family *families, size_t n, bool is_missing)
+{
+	const struct addr *wanted = wanted_of_family(q->service, families[0]);
+	struct arena *arena = &q->decision->arena;
+	const char *text = objection(q, pool, q->service->n_wanted > 0);
+	char addr[ADDR_TEXT_B];
+	bool fits = false;
+
+	for (size_t i = 0; i < n; i++)
+		fits |= pool_has_family(pool, families[i]);
+	if (text)
+		return text;
+	if (!fits && is_missing)
+		return arena_printf(arena, "has no %s address",
+		    family_name(families[0]));
+	if (!fits)
+		return "has no address of the Service's family";
+	if (!is_missing)
+		return q->decision->n_addrs ? "not needed" : "not asked";
+	if (!wanted)
+		return "no address is free";
+	if (!pool_offers(pool, wanted))
+		return arena_printf(arena, "does not have %s",
+		    addr_text(wanted, addr));
+	return arena_strdup(arena, q->why);
+}
+
 /* Every pool's word on this Service, for messages and `explain`. */
 static void
-fill_candidates(struct search *q, const enum family *families, size_t n)
+fill_candidates(struct search *q, const enum family *families, size_t n,
+    bool is_missing)
 {
 	struct decision *d = q->decision;
 	size_t n_pools;
@@ -512,38 +544,35 @@ fill_candidates(struct search *q, const enum family *families, size_t n)
 	struct candidate *c = arena_array(&d->arena, struct candidate, n_pools);
 
 	for (size_t i = 0; i < n_pools; i++) {
-		bool fits = false;
-
 		c[i].pool = arena_strdup(&d->arena, pools[i]->o.name);
 		for (size_t j = 0; j < d->n_addrs; j++)
 			c[i].is_chosen |=
 			    strcmp(d->addrs[j].pool, c[i].pool) == 0;
-		for (size_t j = 0; j < n; j++)
-			fits |= pool_has_family(pools[i], families[j]);
-		c[i].text = objection(q, pools[i], q->service->n_wanted > 0);
-		if (!c[i].text && !fits)
-			c[i].text = "has no address of the Service's family";
-		if (!c[i].text)
-			c[i].text = c[i].is_chosen ? "serves"
-			    : d->n_addrs	   ? "not needed"
-						   : "no address is free";
-		if (c[i].is_chosen)
-			c[i].text = "serves";
+		c[i].text = c[i].is_chosen && !is_missing
+		    ? "serves"
+		    : candidate_text(q, pools[i], families, n, is_missing);
 	}
 	d->candidates = c;
 	d->n_candidates = n_pools;
 }
 
+/* Of the pool that it names, or of all. */
 static const char *
-candidates_text(struct decision *d)
+candidates_text(const struct search *q)
 {
+	struct decision *d = q->decision;
+	const char *named = q->service->pool;
 	struct str text = { 0 };
 	const char *copy;
 
 	for (size_t i = 0; i < d->n_candidates; i++)
-		str_printf(&text, "%spool %s: %s", i ? "; " : "",
-		    d->candidates[i].pool, d->candidates[i].text);
-	if (!d->n_candidates)
+		if (!named || strcmp(named, d->candidates[i].pool) == 0)
+			str_printf(&text, "%spool %s: %s", text.n ? "; " : "",
+			    d->candidates[i].pool, d->candidates[i].text);
+	if (named && !text.n)
+		str_printf(&text, "there is no Eip %s, which %s asks for",
+		    named, q->service->pool_from);
+	else if (!text.n)
 		str_add(&text, "there is no Eip object; apply one");
 	copy = arena_strdup(&d->arena, str_get(&text));
 	str_fini(&text);
@@ -564,7 +593,7 @@ refuse_no_address(struct search *q, enum family family)
 		    s->wanted_from ? s->wanted_from : "the Service", q->why);
 	else
 		decision_refuse(q->decision, "NoAddress", "no %s address: %s",
-		    family_name(family), candidates_text(q->decision));
+		    family_name(family), candidates_text(q));
 }
 
 /* Both or nothing, but nothing that is held is given up for it. */
@@ -606,28 +635,31 @@ alloc_addresses(const struct plan_input *in, struct alloc_hints *hints,
 	enum family families[SERVICE_FAMILIES_MAX];
 	enum family missing = FAMILY_NONE;
 	size_t n = families_of(&q, families);
+	bool is_lost;
 
 	if (!decision->is_refused && wants_absent_family(service, families, n))
 		decision_refuse(decision, "AddressUnavailable",
 		    "%s asks for an address of a family that is not in "
 		    "spec.ipFamilies",
 		    service->wanted_from);
+	is_lost = decision->is_refused;
 	for (size_t i = 0; i < n; i++) {
-		if (keep_held(&q, families[i]))
+		if (keep_held(&q, families[i]) ||
+		    (!is_lost && take_any(&q, families[i])))
 			continue;
-		if (decision->is_refused || !take_any(&q, families[i])) {
-			if (missing == FAMILY_NONE)
-				missing = families[i];
-		}
+		if (missing == FAMILY_NONE)
+			missing = families[i];
+		is_lost |=
+		    service->family_policy == IP_FAMILY_REQUIRE_DUAL_STACK ||
+		    wanted_of_family(service, families[i]);
 	}
 	decision->lacks_address = missing != FAMILY_NONE;
-	fill_candidates(&q, families, n);
-	if (missing == FAMILY_NONE || decision->is_refused)
+	if (missing == FAMILY_NONE || decision->is_refused ||
+	    (decision->n_addrs && !is_lost)) {
+		fill_candidates(&q, families, n, false);
 		return;
-	if (decision->n_addrs == 0 ||
-	    service->family_policy == IP_FAMILY_REQUIRE_DUAL_STACK ||
-	    wanted_of_family(service, missing)) {
-		refuse_no_address(&q, missing);
-		drop_new(decision);
 	}
+	drop_new(decision);
+	fill_candidates(&q, &missing, 1, true);
+	refuse_no_address(&q, missing);
 }

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Addresses that several Services have held.
+ * Addresses that several Services have held, and why there is none.
  */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -23,16 +24,16 @@ expect(struct fixture *fx, const char *want)
 }
 
 static void
-apply_pool(struct fixture *fx, const char *spec)
+apply_pool(struct fixture *fx, const char *name, const char *spec)
 {
 	char text[400];
 
 	snprintf(text, sizeof(text),
 	    "apiVersion: network.kubesphere.io/v1alpha2\nkind: Eip\n"
-	    "metadata: {name: p, annotations: "
+	    "metadata: {name: %s, annotations: "
 	    "{eip.openelb.kubesphere.io/is-default-eip: \"true\"}}\n"
 	    "spec: {%s}\n",
-	    spec);
+	    name, spec);
 	fixture_apply(fx, "k", text);
 }
 
@@ -70,7 +71,7 @@ test_sharers_return(void **state)
 		struct fixture fx;
 
 		fixture_init(&fx);
-		apply_pool(&fx, "address: 192.0.2.5-192.0.2.9");
+		apply_pool(&fx, "p", "address: 192.0.2.5-192.0.2.9");
 		apply_service(&fx, "a", 80, sharing[i]);
 		apply_service(&fx, "b", 81, sharing[i]);
 		fixture_pass(&fx);
@@ -95,7 +96,7 @@ test_sharer_returns_to_its_own(void **state)
 
 	(void)state;
 	fixture_init(&fx);
-	apply_pool(&fx,
+	apply_pool(&fx, "p",
 	    "address: 192.0.2.5-192.0.2.9, quarantine: 0s, sticky: 1h");
 	apply_service(&fx, "a", 80, sharing[1]);
 	apply_service(&fx, "b", 80, sharing[1]);
@@ -115,12 +116,103 @@ test_sharer_returns_to_its_own(void **state)
 	fixture_fini(&fx);
 }
 
+/* ---- why there is none ---- */
+
+static void
+expect_message(struct fixture *fx, const char *name, const char *want)
+{
+	char *got = fixture_message(fx, "default", name);
+
+	assert_string_equal(got, want);
+	free(got);
+}
+
+/* What `explain` shows of a pool. */
+static void
+expect_candidate(struct fixture *fx, const char *name, const char *pool,
+    const char *want)
+{
+	struct plan_input in = fixture_input(fx);
+	struct decision *d = plan_service(&in,
+	    (const struct service *)world_get(fx->world, OBJECT_SERVICE, "k",
+		"default", name));
+	const char *got = "";
+
+	for (size_t i = 0; i < d->n_candidates; i++)
+		if (strcmp(d->candidates[i].pool, pool) == 0)
+			got = d->candidates[i].text;
+	assert_string_equal(got, want);
+	decision_free(d);
+}
+
+static void
+test_second_family_is_full(void **state)
+{
+	struct fixture fx;
+
+	(void)state;
+	fixture_init(&fx);
+	apply_pool(&fx, "four", "address: 192.0.2.1");
+	apply_pool(&fx, "six", "address: \"2001:db8::1\", disable: true");
+	fixture_apply(&fx, "k",
+	    "apiVersion: v1\nkind: Service\n"
+	    "metadata: {namespace: default, name: a}\n"
+	    "spec: {type: LoadBalancer, loadBalancerClass: eipd.io/eipd, "
+	    "ports: [{port: 80, nodePort: 30080}], ipFamilies: [IPv4, IPv6], "
+	    "ipFamilyPolicy: RequireDualStack}\n");
+	fixture_pass(&fx);
+	expect_message(&fx, "a",
+	    "no IPv6 address: pool four: has no IPv6 address; "
+	    "pool six: disabled");
+	fixture_fini(&fx);
+}
+
+static void
+test_refused_address_and_pools(void **state)
+{
+	struct fixture fx;
+
+	(void)state;
+	fixture_init(&fx);
+	apply_pool(&fx, "p", "address: 192.0.2.5-192.0.2.9");
+	apply_pool(&fx, "q", "address: 192.0.2.20");
+	apply_service(&fx, "a", 80, "eipd.io/addresses: 192.0.2.5");
+	apply_service(&fx, "b", 80, "eipd.io/addresses: 192.0.2.5");
+	fixture_pass(&fx);
+	expect_candidate(&fx, "a", "p", "serves");
+	expect_candidate(&fx, "b", "p",
+	    "held by default/a, which also uses TCP port 80");
+	expect_candidate(&fx, "b", "q", "does not have 192.0.2.5");
+	fixture_fini(&fx);
+}
+
+static void
+test_named_pool_is_absent(void **state)
+{
+	struct fixture fx;
+
+	(void)state;
+	fixture_init(&fx);
+	apply_pool(&fx, "p", "address: 192.0.2.5");
+	apply_service(&fx, "a", 80, "eipd.io/pool: q");
+	apply_service(&fx, "b", 80, "eipd.io/pool: p");
+	apply_service(&fx, "c", 80, "eipd.io/pool: p");
+	fixture_pass(&fx);
+	expect_message(&fx, "a",
+	    "no IPv4 address: there is no Eip q, which eipd.io/pool asks for");
+	expect_message(&fx, "c", "no IPv4 address: pool p: no address is free");
+	fixture_fini(&fx);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_sharers_return),
 		cmocka_unit_test(test_sharer_returns_to_its_own),
+		cmocka_unit_test(test_second_family_is_full),
+		cmocka_unit_test(test_refused_address_and_pools),
+		cmocka_unit_test(test_named_pool_is_absent),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

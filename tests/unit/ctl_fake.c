@@ -230,7 +230,7 @@ static const struct fake_service {
 } services[SERVICES] = {
 	{ "kubernetes", "api", decide_refused, SERVICE_STATE_REFUSED,
 	    "NoAddress", "no pool can serve it: public: full; old: disabled",
-	    true, true },
+	    false, true },
 	{ "kubernetes", "gone", NULL, SERVICE_STATE_PENDING, "FirstSync",
 	    "known from the kernel and the database", true, true },
 	{ "kubernetes", "web", decide_web, SERVICE_STATE_ANNOUNCED, "", "",

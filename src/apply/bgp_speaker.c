@@ -227,11 +227,13 @@ configure_peer(struct bgp_speaker *sp, const struct bgp_peer *const *peers,
 	size_t at;
 
 	speaker_peer_resolve(sp, peer, &conf, blocked);
-	if (!peer->is_cni && strcmp(owner, peer->o.name) != 0)
+	if (!peer->is_cni && strcmp(owner, peer->o.name) != 0) {
+		conf.awaits_password = false;
 		snprintf(blocked, sizeof(blocked),
 		    "BgpPeer %.200s has the same neighborAddress: remove one "
 		    "of them",
 		    owner);
+	}
 	p = find(sp, peer->o.name, &at);
 	if (!p) {
 		p = speaker_peer_new(sp, peer->o.name);

@@ -75,8 +75,9 @@ resolve_password(const struct bgp_peer *peer, struct speaker_peer_conf *out,
 {
 	if (peer->password_file && *peer->password_file) {
 		out->password_file = mem_strdup(peer->password_file);
-		speaker_password_read(out->password_file, &out->password,
-		    blocked);
+		out->awaits_password =
+		    !speaker_password_read(out->password_file, &out->password,
+			blocked);
 		return;
 	}
 	if (!peer->password || !*peer->password)
@@ -185,10 +186,11 @@ speaker_peer_resolve(struct bgp_speaker *sp, const struct bgp_peer *peer,
 	};
 	resolve_ttl(peer, out);
 	resolve_graceful_restart(&sp->global, peer, out);
-	resolve_password(peer, out, blocked);
 	why = missing(out);
 	if (why)
 		snprintf(blocked, SPEAKER_MESSAGE_B, "%s", why);
+	else
+		resolve_password(peer, out, blocked);
 }
 
 /* Passive, connect retry, next hop and adminDown change without one. */

@@ -35,6 +35,7 @@ struct speaker_peer_conf {
 	struct addr router_id;
 	char *password; /* NULL: none */
 	char *password_file;
+	bool awaits_password; /* all that keeps it from running */
 	char *interface;
 	bool is_cni;
 	bool is_admin_down;

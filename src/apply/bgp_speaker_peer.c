@@ -19,7 +19,8 @@ _Static_assert((int)BGP_STATE__COUNT == (int)BGP_FSM_STATE__COUNT,
     "same states");
 
 enum {
-	TIMERS_MAX = 8
+	TIMERS_MAX = 8,
+	PASSWORD_RETRY_US = MONO_S
 };
 
 static void
@@ -227,7 +228,9 @@ arm_timer(struct speaker_peer *p)
 	unsigned int slot;
 	mono_t when;
 
-	if (!bgp_session_next_timer(&p->session, &when, &slot, &timer))
+	if (p->conf.awaits_password)
+		loop_timer_arm(p->timer, PASSWORD_RETRY_US);
+	else if (!bgp_session_next_timer(&p->session, &when, &slot, &timer))
 		loop_timer_disarm(p->timer);
 	else
 		loop_timer_arm(p->timer, when > now ? when - now : 0);
@@ -345,6 +348,27 @@ speaker_peer_accept(struct speaker_peer *p, int fd)
 	speaker_peer_event(p, (unsigned int)slot, &ev);
 }
 
+static void
+set_blocked(struct speaker_peer *p, const char *why)
+{
+	if (why[0] && strcmp(p->blocked, why) != 0)
+		log_err("bgp peer %s: %s", p->name, why);
+	snprintf(p->blocked, sizeof(p->blocked), "%s", why);
+	p->has_news = true;
+	bgp_speaker_schedule(p->speaker);
+}
+
+static void
+retry_password(struct speaker_peer *p)
+{
+	char why[SPEAKER_MESSAGE_B] = "";
+
+	p->conf.awaits_password = !speaker_password_read(p->conf.password_file,
+	    &p->conf.password, why);
+	set_blocked(p, why);
+	speaker_peer_start(p);
+}
+
 /* The hold timer is judged after the socket was read: what the peer said may
  * have waited there while we were busy. */
 static void
@@ -352,6 +376,8 @@ on_timer(void *arg)
 {
 	struct speaker_peer *p = arg;
 
+	if (p->conf.awaits_password)
+		retry_password(p);
 	for (unsigned int i = 0; i < TIMERS_MAX; i++) {
 		struct bgp_event ev = { 0 };
 		enum bgp_timer timer;
@@ -477,13 +503,31 @@ can_run(const struct speaker_peer_conf *conf, const char *blocked)
 	return !blocked[0] && !conf->is_admin_down && !conf->is_cni;
 }
 
+/* A session does not end because its password's file is gone for a while. */
+static bool
+keep_password(struct speaker_peer *p, struct speaker_peer_conf *conf,
+    const char *why)
+{
+	if (!conf->awaits_password || !p->session.is_started ||
+	    !str_eq(p->conf.password_file, conf->password_file))
+		return false;
+	log_err("bgp peer %s: %s; the password as it was stays in force",
+	    p->name, why);
+	conf->password = mem_strdup(p->conf.password);
+	conf->awaits_password = false;
+	return true;
+}
+
 void
 speaker_peer_configure(struct speaker_peer *p, struct speaker_peer_conf *conf,
     const char *blocked)
 {
-	bool is_restart = speaker_peer_conf_needs_restart(&p->conf, conf);
 	bool was_passive = p->conf.is_passive;
+	bool is_restart;
 
+	if (keep_password(p, conf, blocked))
+		blocked = "";
+	is_restart = speaker_peer_conf_needs_restart(&p->conf, conf);
 	if (!can_run(conf, blocked))
 		speaker_peer_stop(p, BGP_CEASE_SHUTDOWN,
 		    conf->is_admin_down ? "adminDown" : NULL);
@@ -494,11 +538,7 @@ speaker_peer_configure(struct speaker_peer *p, struct speaker_peer_conf *conf,
 	speaker_peer_conf_fini(&p->conf);
 	p->conf = *conf;
 	*conf = (struct speaker_peer_conf){ 0 };
-	if (blocked[0] && strcmp(p->blocked, blocked) != 0)
-		log_err("bgp peer %s: %s", p->name, blocked);
-	snprintf(p->blocked, sizeof(p->blocked), "%s", blocked);
-	p->has_news = true;
-	bgp_speaker_schedule(p->speaker);
+	set_blocked(p, blocked);
 	if (!p->session.is_started) {
 		speaker_peer_start(p);
 	} else {
@@ -509,5 +549,6 @@ speaker_peer_configure(struct speaker_peer *p, struct speaker_peer_conf *conf,
 		if (was_passive && !p->conf.is_passive)
 			speaker_peer_event(p, BGP_SLOT_DIAL, &ev);
 	}
+	arm_timer(p);
 	speaker_peer_refresh_message(p);
 }

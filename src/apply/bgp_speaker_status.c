@@ -90,10 +90,11 @@ say_all(struct str *s, const struct speaker_peer *p)
 		say(s, "administratively down");
 	else if (p->shown == BGP_FSM_STATE_ESTABLISHED)
 		say_established(s, p);
+	else if (!p->session.is_started)
+		return;
 	else if (p->session.timeouts >= TIMEOUTS_TO_HINT)
 		say_unanswered(s, p);
-	else if (p->session.is_started && p->conf.is_passive &&
-	    p->shown == BGP_FSM_STATE_ACTIVE)
+	else if (p->conf.is_passive && p->shown == BGP_FSM_STATE_ACTIVE)
 		say(s, "passive: waits for the peer to connect");
 }
 

@@ -300,6 +300,8 @@ def test_md5(lab):
                     "announce 192.0.2.1", "start")
     wait_for("peer", lambda: "TCP-MD5 password differs" in d.peer(), 20)
     assert "wrong" not in d.peer()
+    d.tell(GLOBAL, PEER + " password-file=/none", "commit")
+    assert "No such file" in d.peer() and "TCP-MD5" not in d.peer()
     d.tell(GLOBAL, PEER + " password=secret", "commit")
     d.wait_up()
     wait_for("route", lambda: bird.has("192.0.2.1/32"))
@@ -315,9 +317,17 @@ def test_md5_incoming(lab, tmp_path):
 
 
 def test_password_file_is_missing(lab, tmp_path):
-    d = lab.speaker(GLOBAL, f"{PEER} password-file={tmp_path}/none", "commit",
-                    "start")
+    lab.bird(bird_peer("passive yes; password \"secret\";"))
+    key = tmp_path / "key"
+    d = lab.speaker(GLOBAL, f"{PEER} password-file={key}", "commit", "start")
     assert "No such file" in d.peer() and "Idle" in d.peer()
+    key.write_text("")
+    wait_for("peer", lambda: "it is empty" in d.peer())
+    key.write_text("secret\n")
+    d.wait_up()
+    key.unlink()
+    d.tell(f"{PEER} password-file={key}", "commit")
+    assert d.is_up()
 
 
 def test_wrong_as(lab):

@@ -500,7 +500,8 @@ plan_releases(struct pass *p, struct item *it, struct lease_ops *ops)
 }
 
 /* One transaction for all of the pass, like persist().  If it fails, all of
- * them stay held until it can be written down. */
+ * them stay held until the database is back and its holders are planned
+ * again: nothing else waits for that. */
 static void
 release(struct pass *p)
 {
@@ -512,15 +513,10 @@ release(struct pass *p)
 	for (size_t i = 0; i < p->items.n; i++)
 		plan_releases(p, &p->items.v[i], &ops);
 	rc = apply_ops(app, ops.v, ops.n);
-	if (rc < 0)
-		retry_soon(app);
 	op = ops.v;
 	for (size_t i = 0; i < p->items.n; i++) {
 		struct item *it = &p->items.v[i];
 
-		if (rc < 0 && it->n_releases)
-			record_mark_dirty(app->records, it->record,
-			    it->record->dirty_since);
 		for (size_t k = 0; rc == 0 && k < it->n_releases; k++, op++) {
 			tell_released(app, it->service, &op->lease);
 			lease_table_apply(app->leases, op);

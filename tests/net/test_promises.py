@@ -507,14 +507,18 @@ def test_full_disk(net, eipd, web):
 
 
 def test_database_made_read_only(net, eipd, web):
+    """Sessions come up also if it cannot be written that a Service is gone."""
     with own_disk(eipd, "16m") as disk:
-        eipd.start()
-        eipd.wait_state("default", "web", "announced")
-        eipd.stop()
+        with eipd.extra("gone", asks("gone")):
+            eipd.start()
+            eipd.wait_state("default", "web", "announced")
+            gone = eipd.wait_state("default", "gone", "announced")["addresses"]
+            eipd.stop()
         run("mount", "-o", "remount,ro", disk)
         eipd.start()
-        assert eipd.wait_state("default", "web",
-                               "announced")["addresses"] == web
+        assert eipd.wait_state("default", "web", "announced",
+                               timeout=10)["addresses"] == web
+        assert net.session() == "Established"
         with eipd.extra("new", asks("new")):
             pending(eipd, "new")
             assert net.get(web[0], 80)
@@ -524,6 +528,8 @@ def test_database_made_read_only(net, eipd, web):
                 "mount", "-o", "remount,rw", disk)
             s = eipd.wait_state("default", "new", "announced")
             assert s["addresses"] != web[:1]
+            assert {x["address"]: x["state"] for x in eipd.items("leases")
+                    if x["name"] == "gone"} == {gone[0]: "quarantined"}
         wait_for("gone", lambda: not eipd.service("default", "new"))
 
 

@@ -114,6 +114,59 @@ emit_hidden_objects(const struct app *app, const struct problem_sink *sink)
 	}
 }
 
+/* The first peer or node whose address the pool offers: NULL if none. */
+static const struct object *
+find_offered(const struct app *app, const struct pool *pool, struct addr *addr)
+{
+	size_t n;
+	const struct bgp_peer **peers = world_bgp_peers(app->world, &n);
+	const struct object *found = NULL;
+	const struct object *o;
+
+	for (size_t i = 0; i < n && !found; i++) {
+		*addr = peers[i]->address;
+		if (pool_offers(pool, addr))
+			found = &peers[i]->o;
+	}
+	free(peers);
+	for (o = world_first(app->world, OBJECT_NODE); o && !found;
+	     o = world_next(app->world, o)) {
+		const struct node *node = (const struct node *)o;
+
+		*addr =
+		    pool_offers(pool, &node->ipv4) ? node->ipv4 : node->ipv6;
+		if (pool_offers(pool, addr))
+			found = o;
+	}
+	return found;
+}
+
+static void
+emit_offered(const struct app *app, const struct problem_sink *sink)
+{
+	size_t n;
+	const struct pool *const *pools = world_pools(app->world, &n);
+
+	for (size_t i = 0; i < n; i++) {
+		char subject[300];
+		char text[400];
+		char addr_buf[ADDR_TEXT_B];
+		struct addr addr;
+		const struct object *o = find_offered(app, pools[i], &addr);
+
+		if (!o)
+			continue;
+		snprintf(subject, sizeof(subject), "Eip %s", pools[i]->o.name);
+		snprintf(text, sizeof(text),
+		    "it offers %s, the address of %s %s, which a Service that "
+		    "gets it cuts off",
+		    addr_text(&addr, addr_buf), object_kind_name(o->kind),
+		    o->name);
+		emit(sink, SEVERITY_ERROR, subject, text,
+		    "add it to spec.exclude");
+	}
+}
+
 static void
 emit_remembered(const struct app *app, const struct problem_sink *sink)
 {
@@ -185,6 +238,7 @@ app_each_problem(void *arg, void (*fn)(void *fn_arg, const struct problem *p),
 		    "eipctl withdraw-all --undo");
 	app_each_setting(app, emit_setting, &sink);
 	emit_hidden_objects(app, &sink);
+	emit_offered(app, &sink);
 	bgp_speaker_each_peer(app->speaker, emit_peer, &sink);
 	emit_services(app, &sink);
 }

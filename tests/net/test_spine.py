@@ -502,6 +502,18 @@ signal.pause()
     no_problem(eipd, "179")
 
 
+@pytest.mark.parametrize("pool, hole, owner", [
+    ("10.91.0.0/24", "10.91.0.1", "BgpPeer router"),
+    ("fd92::/120", "fd92::11-fd92::13", "Node n1")])
+def test_pool_offers_what_is_not_free(eipd, pool, hole, owner):
+    with eipd.extra("taken", objects.eip("taken", pool)):
+        problem(eipd, "Eip taken", owner, hole.split("-", maxsplit=1)[0],
+                "spec.exclude")
+        eipd.set_object("taken", objects.dump(
+            objects.eip("taken", pool, exclude=[hole])))
+        no_problem(eipd, "Eip taken")
+
+
 def test_without_net_admin(spare):
     once_fails(spare, 1, "CAP_NET_ADMIN", host="cl",
                wrap=("capsh", "--drop=cap_net_admin", "--shell=/usr/bin/env",

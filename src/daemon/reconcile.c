@@ -670,6 +670,7 @@ reconcile_withdraw_all(struct app *app)
 		r->n_routes = 0;
 		r->is_programmed = false;
 		publish_service(app, r);
+		tell_state(app, r);
 	}
 	bgp_speaker_flush(app->speaker);
 }

@@ -64,30 +64,44 @@ tell_backends(struct app *app, struct record *r)
 }
 
 static void
-tell_change(struct app *app, struct record *r, enum service_state state)
+tell_refused(struct app *app, struct record *r)
 {
 	const struct decision *d = r->decision;
+
+	if (r->has_conflict)
+		event(app, r, true, r->pending, r->problem);
+	else
+		event(app, r, true,
+		    strcmp(d->reason, "NoAddress") == 0 ||
+			    strcmp(d->reason, "AddressUnavailable") == 0
+			? "AllocationFailed"
+			: "Refused",
+		    d->message);
+}
+
+static void
+tell_change(struct app *app, struct record *r, enum service_state state)
+{
+	bool was_announced = r->was_told && r->told == SERVICE_STATE_ANNOUNCED;
 	char text[600];
 
+	addresses_text(r->decision, text, sizeof(text));
 	switch (state) {
 	case SERVICE_STATE_REFUSED:
-		event(app, r, true,
-		    r->has_conflict ? r->pending : "AllocationFailed",
-		    r->has_conflict ? r->problem : d->message);
+		tell_refused(app, r);
 		return;
 	case SERVICE_STATE_PENDING:
 		if (*r->pending)
 			event(app, r, true, "Pending", r->problem);
+		else if (was_announced && app->is_withdrawn)
+			event(app, r, false, "Withdrawn", text);
 		return;
 	case SERVICE_STATE_PROGRAMMED:
-	case SERVICE_STATE_ANNOUNCED:
-		if (!d)
-			return;
-		addresses_text(d, text, sizeof(text));
 		event(app, r, false,
-		    state == SERVICE_STATE_ANNOUNCED ? "Announced"
-						     : "AllocatedIP",
-		    text);
+		    was_announced ? "Withdrawn" : "AllocatedIP", text);
+		return;
+	case SERVICE_STATE_ANNOUNCED:
+		event(app, r, false, "Announced", text);
 		return;
 	case SERVICE_STATE_DRAINING:
 	case SERVICE_STATE__COUNT:

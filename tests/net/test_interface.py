@@ -503,20 +503,57 @@ def test_health(eipd):
     assert eipd.get("/readyz")[0] == 200
 
 
-def test_event_stream(eipd, web):
+@contextlib.contextmanager
+def event_stream(eipd):
     c = UnixHttp(eipd.socket, timeout=10)
     with contextlib.closing(c):
         c.request("GET", "/v1/events")
         r = c.getresponse()
         assert r.status == 200
-        with eipd.extra("x", asks("seen", objects.TCP2)):
-            for line in r:
-                event = json.loads(line)
-                has_types(event, time=str, kind=str, subject=str, text=str)
-                assert TIME.fullmatch(event["time"])
-                if "default/seen" in event["subject"]:
-                    break
+        yield map(json.loads, r)
+
+
+def test_event_stream(eipd, web):
+    with event_stream(eipd) as events, \
+            eipd.extra("x", asks("seen", objects.TCP2)):
+        for event in events:
+            has_types(event, time=str, kind=str, subject=str, text=str)
+            assert TIME.fullmatch(event["time"])
+            if "default/seen" in event["subject"]:
+                break
     gone(eipd, "default", "seen")
+
+
+def test_event_reasons(eipd, web):
+    def put(notes, **spec):
+        eipd.set_object("x", objects.dump(asks(
+            "told", objects.TCP2, annotations=notes, **spec)))
+
+    with event_stream(eipd) as events, eipd.extra("x"):
+        def comes(reason, service="told"):
+            kinds = []
+            for event in events:
+                if event["subject"] == f"default/{service}":
+                    kinds.append(event["kind"])
+                    if event["kind"] == reason:
+                        return kinds
+            raise AssertionError(f"no {reason} after {kinds}")
+
+        withdraw = {"eipd.io/no-backends": "withdraw"}
+        put(withdraw)
+        assert comes("Announced") == ["Announced"]
+        put(withdraw, externalTrafficPolicy="Local")
+        assert comes("NoBackends") == ["Withdrawn", "NoBackends"]
+        put({"eipd.io/backends": "nonsense"})
+        assert "AllocationFailed" not in comes("Refused")
+        put({"eipd.io/addresses": "192.0.2.99"})
+        assert "Refused" not in comes("AllocationFailed")
+        assert eipd.ctl("withdraw-all")[0] == 0
+        assert comes("Withdrawn", "web") == ["Withdrawn"]
+        assert eipd.ctl("withdraw-all", "--undo")[0] == 0
+        assert comes("Announced", "web") == ["Announced"]
+    gone(eipd, "default", "told")
+    eipd.wait_state("default", "web", "announced")
 
 
 METRICS = {

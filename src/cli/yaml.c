@@ -37,7 +37,9 @@ is_plain(const char *s)
 static void
 add_flow(const json_t *value, struct str *out)
 {
-	char *text = json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT);
+	/* As many digits as every double has, so that 5.954 stays 5.954. */
+	char *text = json_dumps(value,
+	    JSON_ENCODE_ANY | JSON_COMPACT | JSON_REAL_PRECISION(15));
 
 	str_add(out, text ? text : "null");
 	free(text);

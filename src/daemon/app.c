@@ -170,10 +170,12 @@ static void
 on_peer(void *arg, const struct peer_status *peer)
 {
 	struct app *app = arg;
+	bool has_error =
+	    *peer->last_error && peer->state != BGP_STATE_ESTABLISHED;
 	char text[700];
 
 	snprintf(text, sizeof(text), "%s%s%s", bgp_state_name(peer->state),
-	    *peer->last_error ? ": " : "", peer->last_error);
+	    has_error ? ": " : "", has_error ? peer->last_error : "");
 	ctl_server_event(app->ctl, "peer", peer->name, text);
 	app->is_cr_status_dirty = true;
 }

@@ -556,6 +556,17 @@ def test_event_reasons(eipd, web):
     eipd.wait_state("default", "web", "announced")
 
 
+def test_peer_events(net, eipd, web):
+    with event_stream(eipd) as events:
+        texts = (e["text"] for e in events if e["subject"] == "router")
+        net.birdc("disable", "eipd")
+        assert "Administrative Shutdown" in next(texts)
+        net.birdc("enable", "eipd")
+        last = next(t for t in texts if t.startswith("Established"))
+        assert last == "Established", "an error that is over"
+    eipd.wait_state("default", "web", "announced")
+
+
 METRICS = {
     "gauge": {
         "eipd_services": {"state"},

@@ -112,11 +112,15 @@ listener_open(struct speaker_listener *l)
 {
 	const char *remedy = "";
 	char before[SPEAKER_MESSAGE_B];
+	char addr[ADDR_TEXT_B];
 	struct err err = { 0 };
 
 	memcpy(before, l->error, sizeof(before));
 	l->fd = sock_listen(&l->addr, l->port, &err);
 	if (l->fd >= 0) {
+		if (before[0])
+			log_notice("bgp listener: listens on %s port %u now",
+			    addr_text(&l->addr, addr), l->port);
 		l->error[0] = '\0';
 		set_passwords(l);
 		l->lfd = loop_fd_new(l->speaker->loop, l->fd, on_ready, l);

@@ -106,6 +106,9 @@ parse_options(int argc, char **argv, struct options *o)
 		}
 	}
 	if (optind < argc || (o->cluster_dir && !o->plan)) {
+		fprintf(stderr, "eipd: %s %s\n",
+		    optind < argc ? argv[optind] : "--cluster",
+		    optind < argc ? "is too much" : "needs --plan");
 		usage(stderr);
 		return EXIT_USAGE;
 	}

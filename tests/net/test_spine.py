@@ -360,6 +360,14 @@ def once_fails(eipd, status, *words, conf=None, **kw):
     assert len(lines) == 1, err
 
 
+@pytest.mark.parametrize("args, words", [
+    (("reload",), "eipd: reload is too much"),
+    (("--cluster", "lists"), "eipd: --cluster needs --plan")])
+def test_wrong_command_line(spare, args, words):
+    rc, _, err = spare.once(*args)
+    assert rc == 2 and err.splitlines()[0] == words
+
+
 @pytest.fixture
 def spare(net):
     """Another eipd, not started, that shares nothing with the first."""
@@ -497,9 +505,8 @@ signal.pause()
         assert net.get(web[0], 80)
     finally:
         net.stop(taken)
-        eipd.stop()
-        eipd.start()
     no_problem(eipd, "179")
+    assert "bgp listener: listens on 0.0.0.0 port 179" in eipd.text()
 
 
 @pytest.mark.parametrize("pool, hole, owner", [

@@ -57,6 +57,9 @@ unreachable(const struct client_request *request, CURLcode code, CURL *curl,
 			hint = "be root or a member of the socket's group";
 	} else if (code == CURLE_OPERATION_TIMEDOUT) {
 		hint = "eipd does not answer in time";
+	} else if (code == CURLE_COULDNT_RESOLVE_HOST) {
+		reason = "the path is too long";
+		hint = "that of a socket has at most 107 octets";
 	} else if (code == CURLE_WRITE_ERROR) {
 		reason = "the answer is too large";
 		hint = "ask for less";

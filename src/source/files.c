@@ -194,8 +194,8 @@ static void
 set_problem(struct files *f, const struct err *err)
 {
 	if (err && strcmp(err->text, f->problem.text) != 0)
-		log_warn("files %s; the last good objects stay in force",
-		    err->text);
+		log_warn("files %s: %s; the last good objects stay in force",
+		    f->reader.dir, err->text);
 	else if (!err && f->problem.code)
 		log_notice("files %s: can be read again", f->reader.dir);
 	f->problem = err ? *err : (struct err){ 0 };

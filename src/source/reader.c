@@ -149,7 +149,7 @@ list_directory(struct reader *r, struct err *err)
 	int code = errno;
 
 	if (!dir)
-		return err_set(err, -code, "%s: %s%s", r->dir, strerror(code),
+		return err_set(err, -code, "%s%s", strerror(code),
 		    code == ENOENT
 			? "; create it or set objects: to another directory"
 			: remedy(code, r->dir));
@@ -160,8 +160,8 @@ list_directory(struct reader *r, struct err *err)
 	closedir(dir);
 	if (de)
 		return err_set(err, -E2BIG,
-		    "%s: more than %d files; put more objects into each",
-		    r->dir, FILES_MAX);
+		    "more than %d files; put more objects into each",
+		    FILES_MAX);
 	vec_sort(&r->names, by_name);
 	return 0;
 }

@@ -352,6 +352,7 @@ test_unreachable(void **state)
 {
 	struct client_request request = { .socket = "/nonexistent/eipd.sock",
 		.path = "/v1/status" };
+	char path[200] = "";
 	struct str body = { 0 };
 	struct err err = { 0 };
 
@@ -359,6 +360,10 @@ test_unreachable(void **state)
 	assert_int_equal(client_ask(&request, &body, &err), -ENOTCONN);
 	assert_non_null(strstr(err.text, "/nonexistent/eipd.sock"));
 	assert_non_null(strstr(err.text, "No such file"));
+	memset(path, 'x', sizeof(path) - 1);
+	request.socket = path;
+	assert_int_equal(client_ask(&request, &body, &err), -ENOTCONN);
+	assert_non_null(strstr(err.text, "at most 107 octets"));
 	str_fini(&body);
 }
 

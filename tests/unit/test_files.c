@@ -206,7 +206,7 @@ test_no_directory(void **state)
 	(void)state;
 	assert_int_equal(files_read("/nonexistent", &sink, &err), -ENOENT);
 	assert_string_equal(err.text,
-	    "/nonexistent: No such file or directory; create it or set objects: to another directory");
+	    "No such file or directory; create it or set objects: to another directory");
 	assert_int_equal(seen.open + seen.lists, 0);
 }
 

@@ -500,6 +500,7 @@ app_start(struct app *app)
 	adopt_kernel(app);
 	app_configure_bgp(app);
 	start_cluster(app);
+	app_log_settings(app);
 	settle_begin(app);
 }
 

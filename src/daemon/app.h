@@ -244,6 +244,7 @@ void verbs_init(struct ctl_state *state);
 /* doctor.c: settings of the kernel; with what its rules do to ours. */
 void app_each_setting(const struct app *app, doctor_fn *fn, void *fn_arg);
 void app_each_finding(void *arg, doctor_fn *fn, void *fn_arg);
+void app_log_settings(const struct app *app); /* those that are wrong */
 void app_each_problem(void *arg,
     void (*fn)(void *fn_arg, const struct problem *p), void *fn_arg);
 

@@ -7,6 +7,7 @@
 #include "apply/nft_foreign.h"
 #include "daemon/app.h"
 #include "model/world.h"
+#include "sys/log.h"
 
 enum {
 	PORTS_MAX = 2 * CONF_LISTEN_MAX
@@ -63,6 +64,20 @@ app_each_setting(const struct app *app, doctor_fn *fn, void *fn_arg)
 	size_t n = listen_ports(app, ports);
 
 	doctor_run(DOCTOR_PROC_NET, ports, n, fn, fn_arg);
+}
+
+static void
+log_setting(void *arg, const struct doctor_finding *f)
+{
+	(void)arg;
+	if (f->level == DOCTOR_ERROR)
+		log_err("%s: %s; %s", f->check, f->text, f->remedy);
+}
+
+void
+app_log_settings(const struct app *app)
+{
+	app_each_setting(app, log_setting, NULL);
 }
 
 void

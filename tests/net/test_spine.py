@@ -537,7 +537,11 @@ def test_second_instance_names_the_first(eipd, spare):
 def test_forwarding_off(net, eipd, key, word):
     net.sysctl("gw", f"{key}=0")
     try:
-        problem(eipd, word)
+        found = problem(eipd, word)
+        eipd.stop()
+        eipd.start()
+        assert f" error {key}: {found['text']}; {found['remedy']}\n" \
+            in eipd.text()
     finally:
         net.sysctl("gw", f"{key}=1")
         # Switching it off and on again has dropped IPv6 routes.

@@ -26,6 +26,8 @@
 
 #define SETTLE_US (50 * MONO_MS)
 #define SETTLE_MAX_US (1 * MONO_S) /* with changes that do not end */
+#define WRITE_US (1 * MONO_S) /* while someone writes in place */
+#define WRITE_MAX_US (10 * MONO_S)
 #define SLICE_US (5 * MONO_MS)
 #define POLL_US (5 * MONO_S)
 #define POLL_BLIND_US (1 * MONO_S)
@@ -245,16 +247,18 @@ on_settle(void *arg)
 		loop_timer_arm(f->step, 0);
 }
 
+/* A file that is written in place lacks objects until it is closed. */
 static void
-changed(struct files *f)
+changed(struct files *f, bool is_writing)
 {
+	mono_t settle = is_writing ? WRITE_US : SETTLE_US;
+	mono_t most = is_writing ? WRITE_MAX_US : SETTLE_MAX_US;
 	mono_t now = loop_now(f->loop);
 
 	if (!f->changed)
 		f->changed = now;
-	if (!loop_timer_is_armed(f->settle) ||
-	    now - f->changed < SETTLE_MAX_US - SETTLE_US)
-		loop_timer_arm(f->settle, SETTLE_US);
+	if (!loop_timer_is_armed(f->settle) || now - f->changed < most - settle)
+		loop_timer_arm(f->settle, settle);
 }
 
 static void
@@ -262,6 +266,7 @@ on_inotify(void *arg, unsigned int ready)
 {
 	struct files *f = arg;
 	alignas(struct inotify_event) char buf[4096];
+	bool is_writing = false;
 	bool is_ours = false;
 	ssize_t n;
 
@@ -273,9 +278,10 @@ on_inotify(void *arg, unsigned int ready)
 		at += (ssize_t)(sizeof(*ev) + ev->len);
 		is_ours |= ev->wd != f->parent_wd ||
 		    (ev->len && strcmp(ev->name, f->base) == 0);
+		is_writing = ev->mask & IN_MODIFY;
 	}
 	if (is_ours)
-		changed(f);
+		changed(f, is_writing);
 }
 
 static void
@@ -284,7 +290,7 @@ on_poll(void *arg)
 	struct files *f = arg;
 
 	if (!f->changed && fingerprint(f->reader.dir) != f->fingerprint)
-		changed(f);
+		changed(f, false);
 	loop_timer_arm(f->poll,
 	    f->problem.code || f->fd < 0 ? POLL_BLIND_US : POLL_US);
 }

@@ -3,6 +3,7 @@
 kernel, with a real router, over starts, restarts and failures."""
 import contextlib
 import socket
+import threading
 
 import pytest
 
@@ -446,6 +447,25 @@ def test_duplicate_peers(net, eipd):
         problem(eipd, "twin", "router")
         assert net.session() == "Established"
     no_problem(eipd, "twin")
+
+
+def test_file_written_slowly_in_place(eipd):
+    """As by `kubectl get -o yaml >file`, which begins with an empty one."""
+    names = ("slow1", "slow2", "slow3")
+    pause = threading.Event()
+    with eipd.extra("slow", *map(objects.service, names)):
+        for name in names:
+            eipd.wait_state("default", name, "announced")
+        with open(f"{eipd.dir}/objects/slow.yaml", "w") as f:
+            for name in names + ("last",):
+                pause.wait(0.3)
+                f.write(objects.dump(objects.service(name)))
+                f.flush()
+        eipd.wait_state("default", "last", "announced")
+        for name in names:
+            assert [h["event"] for h in eipd.ctl_json(
+                "history", f"default/{name}")["items"]] == ["allocated"]
+    wait_for("gone", lambda: not eipd.service("default", "last"))
 
 
 def test_object_twice(eipd, web):

@@ -109,8 +109,9 @@ def fill_requests(n):
 
 
 def status_requests(n, ingress):
+    """Other addresses than eipd gives: what is so already costs less."""
     for i in range(n):
-        value = ingress and [{"ip": address("10.200.0.0", i),
+        value = ingress and [{"ip": address("10.202.0.0", i),
                               "ipMode": "VIP"}]
         yield ("PATCH", f"{SERVICES}/{service_name(i)}/status", MERGE,
                {"status": {"loadBalancer": {"ingress": value}}})
@@ -182,20 +183,26 @@ class Watch(threading.Thread):
         connection = api.connect()
         connection.request("GET", f"{SERVICES}?watch=1&resourceVersion="
                            f"{version}", headers=api.headers)
+        self.connection = connection
         self.answer = connection.getresponse()
         self.start()
+
+    def stop(self):
+        """Its thread ends with the connection."""
+        self.connection.sock.shutdown(socket.SHUT_RDWR)
+        self.join()
 
     def run(self):
         while line := self.line():
             now = time.monotonic()
-            # Most of the events are of no interest, and JSON is slow.
+            # Most of the events are of no interest, and decoding them takes
+            # of the two cores what is measured.
             if b'"ingress"' not in line:
                 continue
-            name = json.loads(line)["object"]["metadata"]["name"]
+            name = line.split(b'"name":"', 1)[1].split(b'"', 1)[0].decode()
             with self.news:
                 self.seen.setdefault(name, now)
                 self.news.notify_all()
-
 
     def line(self):
         with contextlib.suppress(OSError, http.client.HTTPException):
@@ -498,15 +505,21 @@ class Bench:
         self.note_stall(f"creates, {others:,} others", e)
 
     def burst(self, c, api, token, e, peer):
-        floors, times, cpus = [], [], []
+        floors, firsts, times, cpus = [], [], [], []
         for attempt in range(3):
+            # The floor is watched too: that costs the same.
+            watch = Watch(api)
             floors.append(self.send(c, token, status_requests(self.n, True)))
+            await_(watch.news, lambda: len(watch.seen) == self.n, 300)
             floors.append(self.send(c, token, status_requests(self.n, None)))
+            watch.stop()
             before = api.writes()
             watch = Watch(api)
             began = time.monotonic()
             ready = e.start()
             await_(watch.news, lambda: len(watch.seen) == self.n, 300)
+            watch.stop()
+            firsts.append(min(watch.seen.values()) - began)
             times.append(max(watch.seen.values()) - began)
             cpus.append(e.cpu())
             writes = settled_writes(api)
@@ -519,6 +532,7 @@ class Bench:
                  f"{statistics.median(times):.1f} s",
                  f"{floor:.1f} s, ratio "
                  f"{statistics.median(times) / floor:.2f}", "≤ 1.15")
+        self.row("its first status", f"{statistics.median(firsts):.2f} s")
         made = difference(writes, before)
         self.row("its writes of Service status",
                  made.pop("PATCH services/status", 0), "",

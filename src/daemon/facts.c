@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "apply/kube_status.h"
 #include "base/str.h"
 #include "daemon/app.h"
 #include "model/world.h"
@@ -162,14 +163,36 @@ wake_sharers(struct app *app, const struct service *new)
 		reconcile_wake_waiting(app);
 }
 
+/* What is taken may have one thing to say against it. */
 static void
-put_now(struct app *app, struct object *object)
+note_accepted(struct app *app, const struct object *object)
 {
+	const char *unknown = object->kind == OBJECT_SERVICE
+	    ? ((const struct service *)object)->unknown
+	    : NULL;
 	char subject[SUBJECT_B];
 
 	subject_of(subject, object->kind, object->ns, object->name);
-	if (problems_clear(app->problems, subject))
-		log_notice("%s: accepted", subject);
+	if (!unknown) {
+		if (problems_clear(app->problems, subject))
+			log_notice("%s: accepted", subject);
+		return;
+	}
+	if (!problems_set(app->problems, SEVERITY_WARNING, object->kind,
+		object->cluster, subject, unknown,
+		"correct or remove the annotation; the Service is served "
+		"without it"))
+		return;
+	log_warn("%s: %s", subject, unknown);
+	if (app->writer)
+		kube_event(app->writer, object, true, "UnknownAnnotation",
+		    "Decode", unknown);
+}
+
+static void
+put_now(struct app *app, struct object *object)
+{
+	note_accepted(app, object);
 	if (object->kind == OBJECT_SERVICE)
 		wake_sharers(app, (const struct service *)object);
 	if (object->kind == OBJECT_SLICE)

@@ -108,6 +108,9 @@ struct service {
 	/* A field that would be unsafe to ignore and is not carried out: the
 	 * Service gets no address, with this text.  NULL: none. */
 	const char *unsupported;
+	/* An annotation of ours that this version does not know: served
+	 * without it, with this text as a warning.  NULL: none. */
+	const char *unknown;
 
 	struct forwarding forwarding;
 	struct labels labels;

@@ -39,7 +39,7 @@ static const struct {
 	{ "eipd.io/no-backends", DEC_FORWARD_NO_BACKENDS },
 };
 
-/* All that begins with eipd.io/, to find typing errors in files. */
+/* All that begins with eipd.io/, to find typing errors. */
 static const char *const own_keys[] = {
 	"eipd.io/pool",
 	"eipd.io/addresses",
@@ -47,11 +47,6 @@ static const char *const own_keys[] = {
 	"eipd.io/backends",
 	"eipd.io/source",
 	"eipd.io/no-backends",
-	"eipd.io/weight",
-	"eipd.io/drain",
-	"eipd.io/max-connections",
-	"eipd.io/max-connections-per-client",
-	"eipd.io/new-connections-per-second",
 };
 
 /* Value of the first key that is there; `*from` is that key. */
@@ -131,6 +126,39 @@ read_protocol(struct decoder *d, struct service *s)
 		set_invalid(d, s, from, "bgp, layer2, vip or passive", text);
 }
 
+/* A person who edits a file is told at once; what a cluster has is served all
+ * the same, as it may be written for another version. */
+static int
+check_keys(struct decoder *d, struct service *s)
+{
+	const struct tree *t = d->annotations ? d->annotations->first : NULL;
+	struct err why = { 0 };
+
+	for (; t; t = t->next) {
+		size_t i = 0;
+
+		if (d->mode == DECODE_FILE && t->kind != TREE_NULL &&
+		    t->kind != TREE_SCALAR)
+			return tree_err(t, d->err, "%.64s: expected a string",
+			    t->key);
+		if (!str_starts_with(t->key, "eipd.io/"))
+			continue;
+		while (
+		    i < ARRAY_LEN(own_keys) && strcmp(own_keys[i], t->key) != 0)
+			i++;
+		if (i < ARRAY_LEN(own_keys))
+			continue;
+		if (d->mode == DECODE_FILE)
+			return tree_unknown_key(t, own_keys,
+			    ARRAY_LEN(own_keys), d->err);
+		(void)tree_unknown_key(t, own_keys, ARRAY_LEN(own_keys), &why);
+		if (!s->unknown)
+			s->unknown =
+			    dec_printf(d, "metadata.annotations: %s", why.text);
+	}
+	return 0;
+}
+
 static int
 read_annotations(struct decoder *d, struct service *s,
     const char *load_balancer_ip)
@@ -166,24 +194,7 @@ read_annotations(struct decoder *d, struct service *s,
 		if (expected)
 			set_invalid(d, s, key, expected, text);
 	}
-	if (d->mode == DECODE_API || !d->annotations)
-		return 0;
-	for (const struct tree *t = d->annotations->first; t; t = t->next) {
-		size_t i = 0;
-
-		if (t->kind != TREE_NULL && t->kind != TREE_SCALAR)
-			return tree_err(t, d->err, "%.64s: expected a string",
-			    t->key);
-		if (!str_starts_with(t->key, "eipd.io/"))
-			continue;
-		while (
-		    i < ARRAY_LEN(own_keys) && strcmp(own_keys[i], t->key) != 0)
-			i++;
-		if (i == ARRAY_LEN(own_keys))
-			return tree_unknown_key(t, own_keys,
-			    ARRAY_LEN(own_keys), d->err);
-	}
-	return 0;
+	return check_keys(d, s);
 }
 
 static int

@@ -167,6 +167,18 @@ def test_requested_addresses(net, eipd):
     wait_for("moved", lambda: ingress(net, "outside") == ["198.51.100.43"])
 
 
+def test_annotation_with_a_typing_error(net, eipd):
+    """Served all the same, and told where a user looks."""
+    key = "eipd.io/adresses"
+    net.kube.apply(service("typo", annotations={key: "198.51.100.41"}))
+    address_of(net, "typo")
+    problem(eipd, "warning", "default/typo", key, "eipd.io/addresses")
+    wait_for("an Event", lambda: key in net.kube.kubectl(
+        "get", "events", "-o", "json"))
+    annotate(net, "service", "typo", **{key: None})
+    wait_for("no problem", lambda: key not in str(eipd.problems()))
+
+
 def test_default_pool_annotation_at_run_time(net, eipd):
     key = "eip.openelb.kubesphere.io/is-default-eip"
     net.kube.apply(service("held"))

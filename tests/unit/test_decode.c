@@ -193,6 +193,27 @@ static const struct wish_case {
 	    NULL, "a", "eipd.io/pool" },
 };
 
+/* A cluster's Service is served without it; its spelling is corrected. */
+static void
+test_service_unknown_annotation(void **state)
+{
+	struct service *s = service_with(
+	    ", annotations: {eipd.io/pool: p, eipd.io/adresses: 192.0.2.1}", "",
+	    DECODE_API);
+
+	(void)state;
+	assert_null(s->invalid);
+	assert_string_equal(s->pool, "p");
+	assert_string_equal(s->unknown,
+	    "metadata.annotations: unknown key \"eipd.io/adresses\", did you "
+	    "mean \"eipd.io/addresses\"?");
+	object_free(&s->o);
+	s = service_with(", annotations: {eipd.io/pool: p, other: x}", "",
+	    DECODE_API);
+	assert_null(s->unknown);
+	object_free(&s->o);
+}
+
 static void
 test_service_wishes(void **state)
 {
@@ -641,6 +662,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_service_plain),
 		cmocka_unit_test(test_service_whole),
+		cmocka_unit_test(test_service_unknown_annotation),
 		cmocka_unit_test(test_service_wishes),
 		cmocka_unit_test(test_service_status),
 		cmocka_unit_test(test_slice),

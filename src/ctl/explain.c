@@ -99,7 +99,7 @@ make_verdict(const struct explain *e, struct str *out)
 		break;
 	}
 	if (e->decision && !e->decision->has_backends)
-		str_add(out, ", but it has no backends");
+		str_add(out, "; it has no backends");
 	else if (*s->message)
 		str_printf(out, "; %s", s->message);
 }

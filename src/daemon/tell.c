@@ -37,8 +37,9 @@ addresses_text(const struct decision *d, char *out, size_t out_b)
 	for (size_t i = 0; i < d->n_addrs && n < out_b; i++) {
 		char text[ADDR_TEXT_B];
 
-		n += (size_t)snprintf(out + n, out_b - n, "%s%s from pool %s",
+		n += (size_t)snprintf(out + n, out_b - n, "%s%s%s%s",
 		    i ? ", " : "", addr_text(&d->addrs[i].addr, text),
+		    *d->addrs[i].pool ? " from pool " : ", of no pool",
 		    d->addrs[i].pool);
 	}
 }

@@ -493,8 +493,9 @@ app_start(struct app *app)
 	app->files = files_new(app->loop, app->conf.objects, &app->sink);
 	if (app->conf.kubeconfig) {
 		struct kube_conf c = kube_conf(app);
+		struct err err = { 0 }; /* told when it is used */
 
-		remember_recall(app, kube_server(&c));
+		remember_recall(app, kube_server(&c, &err));
 	}
 	listen_control(app);
 	adopt_kernel(app);

@@ -14,6 +14,7 @@
 #include "model/lease.h"
 #include "model/world.h"
 #include "source/files.h"
+#include "source/kube.h"
 #include "sys/clock.h"
 
 enum {
@@ -185,6 +186,19 @@ offline_fini(struct offline *o)
 	conf_fini(&o->conf);
 }
 
+static void
+check_kubeconfig(struct offline *o)
+{
+	struct kube_conf conf = { .kubeconfig = o->conf.kubeconfig,
+		.context = o->conf.context };
+	struct err err = { 0 };
+
+	if (!conf.kubeconfig || kube_server(&conf, &err))
+		return;
+	err.line = 0; /* not of this file */
+	error_add(o, o->conf_path, &err);
+}
+
 int
 offline_check(const char *conf_path, bool print_normal_form)
 {
@@ -192,6 +206,8 @@ offline_check(const char *conf_path, bool print_normal_form)
 	struct str text = { 0 };
 	int rc = offline_init(&o, conf_path);
 
+	if (rc == 0)
+		check_kubeconfig(&o);
 	if (rc == 0 && print_normal_form) {
 		conf_print(&o.conf, &text);
 		fputs(str_get(&text), stdout);

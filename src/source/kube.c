@@ -28,7 +28,7 @@
 /* Of decoding in one callback. */
 #define SLICE_US (5 * MONO_MS)
 #define CONFIG_US (60 * MONO_S)
-#define CONFIG_BROKEN_US (5 * MONO_S)
+#define CONFIG_AWAITED_US (5 * MONO_S)
 #define CONFIG_MIN_US (1 * MONO_S)
 /* Two missed bookmarks. */
 #define WATCH_IDLE_US (150 * MONO_S)
@@ -494,6 +494,14 @@ adopt(struct kube *k, struct kubeconfig *config, struct err *err)
 	return 0;
 }
 
+/* What is wrong is not always one file's: the list is named then. */
+static void
+name_config(const char *path, struct err *err)
+{
+	if (!strstr(err->text, path))
+		err_prefix(err, "kubeconfig %s", path);
+}
+
 static void
 read_config(struct kube *k)
 {
@@ -506,9 +514,8 @@ read_config(struct kube *k)
 	    &err);
 	if (rc == 0)
 		rc = adopt(k, &config, &err);
-	/* What is wrong is not always one file's: the list is named then. */
-	if (rc < 0 && !strstr(err.text, k->path))
-		err_prefix(&err, "kubeconfig %s", k->path);
+	if (rc < 0)
+		name_config(k->path, &err);
 	if (rc < 0 && strcmp(err.text, k->config_err.text) != 0)
 		log_err("kube %s: %s", k->name, err.text);
 	if (rc == 0)
@@ -516,8 +523,10 @@ read_config(struct kube *k)
 	k->config_err = err;
 	if (!k->endpoint)
 		kube_unary_set_endpoint(k->unary, NULL, &err);
-	loop_timer_arm(k->config_timer, rc < 0 ? CONFIG_BROKEN_US : CONFIG_US);
 	refresh(k);
+	/* What cannot connect may be waiting for just this file. */
+	loop_timer_arm(k->config_timer,
+	    k->is_connected ? CONFIG_US : CONFIG_AWAITED_US);
 }
 
 static void
@@ -536,15 +545,16 @@ on_unauthorized(void *arg)
 }
 
 uint64_t
-kube_server(const struct kube_conf *conf)
+kube_server(const struct kube_conf *conf, struct err *err)
 {
 	struct kubeconfig config = { 0 };
-	struct err err;
 	uint64_t id;
 
 	if (kubeconfig_load(conf->kubeconfig, conf->context, read_file, NULL,
-		&config, &err) < 0)
+		&config, err) < 0) {
+		name_config(conf->kubeconfig, err);
 		return 0;
+	}
 	id = kubeconfig_server_id(&config);
 	kubeconfig_fini(&config);
 	return id;

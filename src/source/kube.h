@@ -48,7 +48,7 @@ struct kube_status {
 };
 
 /* kube_status.server, read from the kubeconfig now; 0 if it cannot be used. */
-uint64_t kube_server(const struct kube_conf *conf);
+uint64_t kube_server(const struct kube_conf *conf, struct err *err);
 
 /* Never fails: a kubeconfig that cannot be used is a message and a retry.
  * `on_change` is called when the status (connected, synced, message)

@@ -142,8 +142,7 @@ add_entries(struct loader *l, struct entries *to, const struct tree *root,
 	if (!list)
 		return 0;
 	if (list->kind != TREE_SEQ)
-		return tree_err(list, l->err, "%s: %s must be a list", l->file,
-		    list_key);
+		return tree_err(list, l->err, "%s must be a list", list_key);
 	for (const struct tree *t = list->first; t; t = t->next) {
 		struct entry e = { .file = l->file };
 		bool is_known = false;
@@ -151,8 +150,7 @@ add_entries(struct loader *l, struct entries *to, const struct tree *root,
 		if (get_text(l, t, "name", &e.name) < 0)
 			return -EINVAL;
 		if (!e.name)
-			return tree_err(t, l->err,
-			    "%s: an entry of %s has no name", l->file,
+			return tree_err(t, l->err, "an entry of %s has no name",
 			    list_key);
 		e.body = tree_get(t, body_key);
 		for (size_t i = 0; i < to->all.n; i++) {
@@ -160,8 +158,8 @@ add_entries(struct loader *l, struct entries *to, const struct tree *root,
 				continue;
 			if (i >= to->file_begin)
 				return tree_err(t, l->err,
-				    "%s: duplicate name \"%s\" in list %s",
-				    l->file, e.name, list_key);
+				    "duplicate name \"%s\" in list %s", e.name,
+				    list_key);
 			is_known = true;
 		}
 		/* The first file that defines a name wins, whole. */
@@ -178,7 +176,7 @@ on_document(void *arg, const struct tree *doc)
 	const char *current;
 
 	if (doc->kind != TREE_MAP)
-		return tree_err(doc, l->err, "%s: no kubeconfig", l->file);
+		return tree_err(doc, l->err, "no kubeconfig");
 	if (get_text(l, doc, "current-context", &current) < 0 ||
 	    add_entries(l, &l->clusters, doc, "clusters", "cluster") < 0 ||
 	    add_entries(l, &l->users, doc, "users", "user") < 0 ||
@@ -205,6 +203,10 @@ load_file(struct loader *l, const char *path)
 		return rc;
 	rc = tree_parse_yaml(text, size_b, &l->scratch, on_document, l, l->err);
 	free(text);
+	if (rc < 0 && l->err->line)
+		return err_prefix(l->err,
+		    "error loading config file \"%s\": line %u", path,
+		    l->err->line);
 	if (rc < 0)
 		return err_prefix(l->err, "error loading config file \"%s\"",
 		    path);

@@ -527,6 +527,26 @@ def test_client_certificate_replaced(net, eipd, server, web):
             assert eipd.ctl("reload")[0] == 0
 
 
+def test_kubeconfig_of_another_server(net, eipd, server, web):
+    """Nothing answers there; the right one is found without being asked."""
+    before = CONF.replace("KUBECONFIG", net.path("proxy.kubeconfig"))
+    with open(net.path("proxy.kubeconfig")) as f:
+        good = f.read()
+    config = json.loads(good)
+    config["clusters"][0]["cluster"]["server"] = "https://127.0.0.1:9"
+    with calm(net, eipd, server, web):
+        eipd.set_conf(CONF.replace("KUBECONFIG", net.write(
+            "other.kubeconfig", json.dumps(config))))
+        try:
+            assert eipd.ctl("reload")[0] == 0
+            problem(eipd, "API server", "127.0.0.1:9")
+            net.write("other.kubeconfig", good)
+            wait_for("connected", lambda: cluster_of(eipd)["connected"])
+        finally:
+            eipd.set_conf(before)
+            assert eipd.ctl("reload")[0] == 0
+
+
 # Silence
 
 

@@ -5,6 +5,7 @@ import contextlib
 import http.client
 import json
 import os
+import pathlib
 import re
 import signal
 import stat
@@ -89,6 +90,21 @@ def test_check_of_conf_and_objects(spare):
     rc, out, err = spare.once("-n")
     assert (rc, out) == (1, "")
     assert re.search(r"objects/bad\.yaml:6:\d+: \S", err), err
+
+
+def test_check_of_kubeconfig(spare):
+    path = pathlib.Path(spare.dir, "kubeconfig")
+    spare.set_conf(spare.CONF + f"cluster: {{{{kubeconfig: {path}}}}}\n")
+
+    def check():
+        rc, out, err = spare.once("-n")
+        assert (rc, out) == (1, "") and err.startswith(f"{spare.conf}: ")
+        return err
+    assert "No such file" in check()
+    path.write_text("clusters:\n- a\n b")
+    assert re.search(rf"{path}\W+line 2: \S", check())
+    path.write_text("{}")
+    assert "no configuration has been provided" in check()
 
 
 def test_normal_form_parses_to_itself(spare):

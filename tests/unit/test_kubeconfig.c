@@ -108,7 +108,7 @@ static const struct config_case {
 	{ "empty", "", NULL, NULL,
 	    "! invalid configuration: no configuration has been provided" },
 	{ "broken in a list", CONFIG(SERVER, ""), "/d/config:/d/broken", NULL,
-	    "! error loading config file \"/d/broken\"" },
+	    "! error loading config file \"/d/broken\": line 2: " },
 	{ "another context", CONFIG(SERVER, ""), NULL, "q",
 	    "! context \"q\" does not exist" },
 	{ "a current-context that is not there", "current-context: q\n", NULL,

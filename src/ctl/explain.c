@@ -61,9 +61,7 @@ verdict_programmed(const struct explain *e, struct str *out)
 		    " forwarded; its pool is passive, so the "
 		    "route is someone else's");
 	else if (e->n_peers == 0)
-		str_add(out,
-		    " forwarded but announced to nobody: no BGP "
-		    "session is Established");
+		str_add(out, " forwarded but announced to nobody");
 	else
 		str_add(out, " forwarded but not announced");
 }

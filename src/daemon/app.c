@@ -264,10 +264,9 @@ repair_kernel(struct app *app)
 	if (app->is_withdrawn || !nft_is_foreign_change(app->nft))
 		return;
 	log_warn(
-	    "nft table inet eipd: changed by someone else, or not written; repairing");
+	    "kernel: the rules or the local routes were changed by someone else, or not written; repairing");
 	if (nft_load(app->nft, &err) < 0 || nft_commit(app->nft, &err) < 0)
-		log_err("nft table inet eipd: cannot be repaired yet: %s",
-		    err.text);
+		log_err("kernel: cannot be repaired yet: %s", err.text);
 }
 
 static void
@@ -608,8 +607,8 @@ app_reload(struct app *app, struct err *err)
 	if (rc < 0) {
 		notify_ready(app->notify);
 		return err_set(err, -EINVAL,
-		    "%s (%zu errors; nothing was changed)", errors.first.text,
-		    errors.n);
+		    "%s (%zu error%s; nothing was changed)", errors.first.text,
+		    errors.n, errors.n == 1 ? "" : "s");
 	}
 	keep_fixed(&old, &conf);
 	app->conf = conf;

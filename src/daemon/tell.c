@@ -138,8 +138,8 @@ tell_released(struct app *app, const struct service *service,
 	char note[200];
 
 	snprintf(subject, sizeof(subject), "%s/%s", lease->ns, lease->name);
-	snprintf(note, sizeof(note), "%s back to pool %s",
-	    addr_text(&lease->address, text), lease->pool);
+	snprintf(note, sizeof(note), "%s%s%s", addr_text(&lease->address, text),
+	    *lease->pool ? " back to pool " : ", of no pool", lease->pool);
 	log_notice("service %s: ReleasedIP: %s", subject, note);
 	ctl_server_event(app->ctl, "ReleasedIP", subject, note);
 	if (service && app->writer &&

@@ -114,6 +114,24 @@ emit_hidden_objects(const struct app *app, const struct problem_sink *sink)
 	}
 }
 
+static void
+emit_other_confs(const struct app *app, const struct problem_sink *sink)
+{
+	const struct object *o;
+
+	for (o = world_first(app->world, OBJECT_BGP_CONF); o;
+	     o = world_next(app->world, o)) {
+		char subject[400];
+
+		if (strcmp(o->name, "default") == 0)
+			continue;
+		snprintf(subject, sizeof(subject), "BgpConf %s", o->name);
+		emit(sink, SEVERITY_WARNING, subject,
+		    "only the BgpConf named default is in force",
+		    "give it the name default, or remove it");
+	}
+}
+
 /* The first peer or node whose address the pool offers: NULL if none. */
 static const struct object *
 find_offered(const struct app *app, const struct pool *pool, struct addr *addr)
@@ -238,6 +256,7 @@ app_each_problem(void *arg, void (*fn)(void *fn_arg, const struct problem *p),
 		    "eipctl withdraw-all --undo");
 	app_each_setting(app, emit_setting, &sink);
 	emit_hidden_objects(app, &sink);
+	emit_other_confs(app, &sink);
 	emit_offered(app, &sink);
 	bgp_speaker_each_peer(app->speaker, emit_peer, &sink);
 	emit_services(app, &sink);

@@ -153,7 +153,7 @@ fill_service(const struct app *app, const struct record *r, bool is_heard,
 		out->message = "degraded: " DECISION_DEGRADED_TEXT;
 	if (out->state == SERVICE_STATE_PROGRAMMED && out->is_announced &&
 	    !*out->message)
-		out->message = "no BGP peer is established";
+		out->message = "no BGP session is Established";
 	fill_status_write(app, r, out);
 	if (is_untold(app, r)) {
 		out->reason = "ApiServer";

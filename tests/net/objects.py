@@ -31,9 +31,8 @@ def eip(name, address, default=False, **spec):
             "spec": dict(address=address, **spec)}
 
 
-def bgp_conf(**spec):
-    return {"apiVersion": API, "kind": "BgpConf",
-            "metadata": {"name": "default"},
+def bgp_conf(name="default", **spec):
+    return {"apiVersion": API, "kind": "BgpConf", "metadata": {"name": name},
             "spec": {"as": 64512, "routerId": "10.91.0.2", **spec}}
 
 

@@ -442,6 +442,12 @@ def test_overlapping_pools(eipd):
     no_problem(eipd, "overlap")
 
 
+def test_conf_of_another_name(eipd):
+    with eipd.extra("extra", objects.bgp_conf(name="extra")):
+        problem(eipd, "BgpConf extra", "default")
+    no_problem(eipd, "BgpConf extra")
+
+
 def test_duplicate_peers(net, eipd):
     with eipd.extra("twin", objects.bgp_peer("twin")):
         problem(eipd, "twin", "router")

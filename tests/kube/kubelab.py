@@ -5,7 +5,9 @@ A host `api` beside the nodes runs etcd and kube-apiserver; each node runs a
 real kube-proxy and one pod (an address on its loopback with a server behind
 it), so that node ports and /healthz answer as in production.
 """
+import contextlib
 import os
+import re
 import sys
 import time
 
@@ -102,13 +104,23 @@ class KubeLab(Lab):
 
     def restart_proxies(self):
         """Each of a kube-proxy's watches waits up to 60 s when the API server
-        was away; a new kube-proxy knows everything at once."""
+        was away; a new kube-proxy knows everything at once.  It says that it
+        is healthy before it has written its rules, so that is no sign."""
         for name in NODES:
             self.kube.kill(f"kube-proxy-{name}")
             self.kube.start_proxy(name, self.ns(name))
         for name in NODES:
-            wait_for(f"kube-proxy of {name}", lambda n=name: self.connect(
-                "127.0.0.1", 10256, host=n).close() is None)
+            wait_for(f"rules of kube-proxy of {name}",
+                     lambda n=name: self.proxy_has_synced(n))
+
+    def proxy_has_synced(self, name):
+        """Both its families were written to the kernel."""
+        c, response = self.http("127.0.0.1", 10249, "/metrics", host=name)
+        with contextlib.closing(c):
+            text = response.read().decode()
+        return len(re.findall(
+            r"^kubeproxy_sync_proxy_rules_last_timestamp_seconds{.*} [1-9]",
+            text, re.MULTILINE)) == 2
 
     def down(self):
         if hasattr(self, "kube"):

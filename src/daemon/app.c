@@ -336,8 +336,9 @@ on_flush_timer(void *arg)
 {
 	struct app *app = arg;
 
+	/* Withdrawn, but the rules still stand: they would take them back. */
 	if (nft_flush_flows(app->nft, FLUSH_SLICE_MS * MONO_MS,
-		app->is_first_pass_done))
+		app->is_first_pass_done && !app->is_removal_due))
 		loop_timer_arm(app->flush_timer, MONO_MS);
 }
 

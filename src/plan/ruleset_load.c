@@ -172,6 +172,19 @@ load_svc(struct ruleset *rs, const struct ruleset_op *op)
 	return true;
 }
 
+/* The kernel has no index of a direct backend; what is wanted may have. */
+static uint8_t
+wanted_index(const struct rs_frontend *fe, const struct rs_backend *backend)
+{
+	struct rs_backend found;
+	size_t at = 0;
+
+	if (fe->want && fe->want->number == fe->have->number &&
+	    rs_backend_seek(fe->want, &at, backend, &found))
+		return found.index;
+	return SLOTS_NO_BACKEND;
+}
+
 static bool
 load_backend(struct ruleset *rs, const struct ruleset_op *op)
 {
@@ -205,6 +218,11 @@ load_backend(struct ruleset *rs, const struct ruleset_op *op)
 	}
 	memcpy(backend.addr, op->data, n);
 	backend.port = (uint16_t)(op->data[n] << 8 | op->data[n + 1]);
+	if (is_direct) {
+		have->direct_index = wanted_index(fe, &backend);
+		if (have->direct_index != SLOTS_NO_BACKEND)
+			backend.index = have->direct_index;
+	}
 	rs_backend_add(have, &backend);
 	return true;
 }

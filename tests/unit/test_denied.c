@@ -31,6 +31,7 @@ static int by_mode; /* what it says of the mode of DENIED: 0 or an errno */
 
 int __real_open(const char *path, int flags, ...);
 int __wrap_open(const char *path, int flags, ...);
+int __wrap___open_2(const char *path, int flags);
 int __wrap_faccessat(int dir, const char *path, int mode, int flags);
 
 int
@@ -52,6 +53,13 @@ __wrap_open(const char *path, int flags, ...)
 	fd = memfd_create("label", MFD_CLOEXEC);
 	assert_int_equal(pwrite(fd, label, strlen(label), 0), strlen(label));
 	return fd;
+}
+
+/* What fortified headers make of it with clang. */
+int
+__wrap___open_2(const char *path, int flags)
+{
+	return __wrap_open(path, flags);
 }
 
 int

@@ -320,7 +320,7 @@ churn(struct run *r)
 static void
 check_backups(const struct run *r, const char *path)
 {
-	char name[PATH_B + 8];
+	char name[PATH_B + 16];
 	sqlite3_int64 schema;
 	sqlite3 *db;
 	struct err err;

@@ -443,12 +443,36 @@ finish_frontend(struct ruleset *rs, struct rs_frontend *fe)
 	rs_frontend_prune(rs, fe);
 }
 
+/* Picked while the kernel could not be read, which has it for another
+ * frontend: what is forgotten with that one would be flows of this one. */
+static void
+renumber(struct ruleset *rs, const struct rs_frontend *fe)
+{
+	struct rs_state *want = fe->want;
+	const struct rs_frontend *holder =
+	    want ? by_number(rs, want->number) : NULL;
+	uint32_t number;
+
+	if (!holder || holder == fe)
+		return;
+	number = rs_number_find(rs, want->class);
+	if (number == RS_NO_NUMBER)
+		return;
+	rs_uncount(rs, want);
+	rs_number_unref(rs, want->number);
+	want->number = number;
+	rs_number_ref(rs, number);
+	rs_count(rs, want);
+}
+
 void
 ruleset_load_end(struct ruleset *rs)
 {
 	struct rs_frontend *fe;
 	struct rs_frontend *next;
 
+	for (fe = rs->frontends; fe; fe = fe->hh.next)
+		renumber(rs, fe);
 	for (fe = rs->frontends; fe; fe = next) {
 		next = fe->hh.next;
 		finish_frontend(rs, fe);

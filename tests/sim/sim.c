@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "daemon/app.h"
+#include "sys/clock.h"
 #include "sys/notify.h"
 
 /* The slowest that anything may be to come right: the quarantine after a pool
@@ -165,6 +166,26 @@ count_writes(void)
 		api_writes(), router_updates() };
 }
 
+/* Until the last end of a quarantine within IDLE_US; 0: there is none.  It is
+ * late if the clock was set back while nobody could follow it. */
+static mono_t
+quarantine_left_us(void)
+{
+	size_t n;
+	const struct lease **all = lease_table_list(database_leases(), &n);
+	wall_t now = clock_wall();
+	mono_t left = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		mono_t end = (all[i]->quarantine_until - now + 1) * MONO_S;
+
+		if (!all[i]->is_held && end <= IDLE_US)
+			left = MAX(left, end);
+	}
+	free(all);
+	return left;
+}
+
 static void
 rest(void)
 {
@@ -175,6 +196,7 @@ rest(void)
 	sim_tell("rest: all faults end");
 	story_heal();
 	sim_loop_run(sim_now() + SETTLE_US, check_turn);
+	sim_loop_run(sim_now() + quarantine_left_us(), check_turn);
 	if (has_failed)
 		return;
 	if (!sim_app) {

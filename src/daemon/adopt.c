@@ -144,7 +144,6 @@ open_store(struct app *app, struct lease_table *table, bool *was_lost)
 	}
 	if (*was_lost && *err.text)
 		log_err("database: %s", err.text);
-	database_works(app);
 	return 0;
 }
 
@@ -275,6 +274,22 @@ dirty_holders(struct app *app)
 }
 
 /* What was adopted meanwhile is added to what the database says. */
+/* What can be read may be on a full disk all the same. */
+static bool
+is_writable(struct app *app)
+{
+	struct err err = { 0 };
+	char *value = mem_strdup(store_get(app->store, "withdrawn"));
+	int rc = store_set(app->store, "withdrawn", value, &err);
+
+	free(value);
+	if (rc < 0)
+		adopt_database_failed(app, &err);
+	else
+		database_works(app);
+	return rc == 0;
+}
+
 bool
 adopt_retry_store(struct app *app)
 {
@@ -282,7 +297,8 @@ adopt_retry_store(struct app *app)
 	bool was_lost = false;
 
 	if (store_is_open(app->store) && !store_is_lost(app->store)) {
-		database_works(app);
+		if (!is_writable(app))
+			return false;
 		if (app->is_rewrite_due)
 			rewrite_store(app);
 	} else {
@@ -291,6 +307,7 @@ adopt_retry_store(struct app *app)
 			lease_table_free(fresh);
 			return false;
 		}
+		(void)is_writable(app); /* what it knows is of use anyway */
 		/* Or the new one has not been told yet what we know. */
 		if (was_lost || app->is_rewrite_due) {
 			lease_table_free(fresh);

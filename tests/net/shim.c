@@ -37,6 +37,7 @@ struct control {
 	int32_t disk_errno; /* of all that SQLite writes or opens for that */
 	int32_t nf_errno; /* there is no nf_tables: what the kernel says then */
 	int32_t ct_errno; /* likewise conntrack, to whoever asks for it */
+	int32_t disk_failures; /* counted up */
 };
 
 static int answer_fd = -1; /* whose next answer is not the kernel's */
@@ -83,6 +84,16 @@ time(time_t *out)
 	return ts.tv_sec;
 }
 
+static int
+disk_failure(void)
+{
+	struct control *c = control();
+
+	if (c->disk_errno)
+		c->disk_failures++;
+	return c->disk_errno;
+}
+
 /* Only SQLite uses these two with 64 in their names. */
 int
 open64(const char *path, int flags, ...)
@@ -93,16 +104,18 @@ open64(const char *path, int flags, ...)
 	va_start(args, flags);
 	mode = va_arg(args, mode_t);
 	va_end(args);
-	errno = control()->disk_errno;
-	if (errno && (flags & O_ACCMODE) != O_RDONLY)
-		return -1;
+	if ((flags & O_ACCMODE) != O_RDONLY) {
+		errno = disk_failure();
+		if (errno)
+			return -1;
+	}
 	return (int)syscall(SYS_openat, AT_FDCWD, path, flags, mode);
 }
 
 ssize_t
 pwrite64(int fd, const void *data, size_t size, off64_t at)
 {
-	errno = control()->disk_errno;
+	errno = disk_failure();
 	return errno ? -1 : syscall(SYS_pwrite64, fd, data, size, at);
 }
 

@@ -10,7 +10,7 @@ NOT_SENT, REFUSED, UNANSWERED = 1, 2, 3
 
 
 class Shim:
-    LAYOUT = struct.Struct("=qiiiiiii4x")
+    LAYOUT = struct.Struct("=qiiiiiiii")
 
     def __init__(self, net):
         self.library = net.path("shim.so")
@@ -30,8 +30,11 @@ class Shim:
     def set(self, clock_us=0, mode=0, code=0, batches=0, dumps=0, disk=0,
             nf=0, ct=0):
         self.map[:] = self.LAYOUT.pack(clock_us, mode, code, batches, dumps,
-                                       disk, nf, ct)
+                                       disk, nf, ct, 0)
 
     def left(self):
         """(batches, dumps) still to be spoiled."""
         return self.LAYOUT.unpack(self.map[:])[3:5]
+
+    def disk_failures(self):
+        return self.LAYOUT.unpack(self.map[:])[-1]

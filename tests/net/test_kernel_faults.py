@@ -293,10 +293,13 @@ def test_change_unanswered(net, eipd, served, shim, dns):
 
 
 @pytest.mark.parametrize("code, words", [
+    (errno.ENOSPC, "no space left on its disk"),
     (errno.EROFS, "read-only; mount it writable"),
     (errno.EIO, "Input/output error); check the disk")])
 def test_disk_fails_under_it(net, eipd, served, shim, code, words):
-    """As ext4 does it, which mounts itself read-only after an error."""
+    """As ext4 does it, which mounts itself read-only after an error.  That
+    it is over is said when it is."""
+    over = eipd.text().count("database: usable again")
     shim.set(disk=code)
     eipd.set_object("new", objects.dump(objects.service("new")))
     s = eipd.wait_state("default", "new", "pending")
@@ -304,8 +307,12 @@ def test_disk_fails_under_it(net, eipd, served, shim, code, words):
     assert words in eipd.ctl_json("status")["database"]
     assert eipd.text().count(f"error database: database {eipd.database}") > 0
     assert [p for p in eipd.problems() if p["subject"] == "database"]
+    failures = shim.disk_failures()
+    wait_for("tried again", lambda: shim.disk_failures() > failures + 2)
+    assert eipd.text().count("database: usable again") == over
     shim.set()
     eipd.wait_state("default", "new", "announced")
+    assert eipd.text().count("database: usable again") == over + 1
     assert eipd.ctl_json("status")["database"] == "ok"
     eipd.set_object("new", None)
     wait_for("gone", lambda: not eipd.service("default", "new"))

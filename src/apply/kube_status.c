@@ -72,6 +72,7 @@ struct kube_status_writer {
 	void (*on_written)(void *arg, const char *ns, const char *name);
 	void *arg;
 	struct loop_timer *timer;
+	struct loop_timer *pump_timer;
 	VEC(struct entry *) entries; /* sorted by namespace, name */
 	VEC(struct entry *) dead;
 	struct entry_queue queue;
@@ -354,7 +355,7 @@ on_failure(struct entry *e, const struct kube_reply *reply, mono_t now)
 	}
 }
 
-static void pump(struct kube_status_writer *w);
+static void pump_soon(struct kube_status_writer *w);
 
 static void
 on_reply(void *arg, const struct kube_reply *reply)
@@ -378,7 +379,7 @@ on_reply(void *arg, const struct kube_reply *reply)
 		on_failure(e, reply, now);
 		evaluate(e);
 	}
-	pump(w);
+	pump_soon(w);
 }
 
 static void
@@ -403,8 +404,9 @@ write_entry(struct entry *e)
 }
 
 static void
-pump(struct kube_status_writer *w)
+pump(void *arg)
 {
+	struct kube_status_writer *w = arg;
 	struct entry *e;
 
 	if (loop_now(w->loop) < w->paused_until)
@@ -416,6 +418,14 @@ pump(struct kube_status_writer *w)
 	}
 	/* Of a burst the addresses go first, then who is told of them. */
 	kube_events_hold(w->events, !TAILQ_EMPTY(&w->queue));
+}
+
+/* In a turn of its own: after the routes of this one, and with what is so
+ * then. */
+static void
+pump_soon(struct kube_status_writer *w)
+{
+	loop_timer_arm(w->pump_timer, 0);
 }
 
 /* -- deciding ------------------------------------------------------------- */
@@ -498,7 +508,7 @@ evaluate(struct entry *e)
 	TAILQ_INSERT_TAIL(&w->queue, e, link);
 	if (now < w->paused_until && !loop_timer_is_armed(w->timer))
 		loop_timer_arm(w->timer, TICK_US);
-	pump(w);
+	pump_soon(w);
 }
 
 static void
@@ -517,7 +527,7 @@ on_tick(void *arg)
 	}
 	if (is_waiting)
 		loop_timer_arm(w->timer, TICK_US);
-	pump(w);
+	pump_soon(w);
 }
 
 void
@@ -596,7 +606,7 @@ kube_status_retry(struct kube_status_writer *w)
 		e->is_stuck = false;
 		evaluate(e);
 	}
-	pump(w);
+	pump_soon(w);
 }
 
 bool
@@ -647,6 +657,7 @@ kube_status_new(struct loop *loop, struct kube *kube,
 	w->arg = arg;
 	w->events = kube_events_new(loop, kube);
 	w->timer = loop_timer_new(loop, on_tick, w);
+	w->pump_timer = loop_timer_new(loop, pump, w);
 	TAILQ_INIT(&w->queue);
 	return w;
 }
@@ -664,6 +675,7 @@ kube_status_free(struct kube_status_writer *w)
 	vec_fini(&w->dead);
 	kube_events_free(w->events);
 	loop_timer_free(w->timer);
+	loop_timer_free(w->pump_timer);
 	free(w->away);
 	free(w);
 }

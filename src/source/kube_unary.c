@@ -213,5 +213,10 @@ kube_unary_call(struct kube_unary *u, const struct kube_unary_call *call)
 	c->fn = call->fn;
 	c->arg = call->arg;
 	c->is_refused = u->n_queued >= KUBE_UNARY_QUEUE;
-	call_enqueue(u, c);
+	/* At once, while what it says is so. */
+	if (u->endpoint && !u->n_queued &&
+	    u->n_running < KUBE_UNARY_CONNECTIONS)
+		call_start(u, c);
+	else
+		call_enqueue(u, c);
 }

@@ -23,6 +23,7 @@
 
 struct fixture {
 	struct loop *loop;
+	struct loop_timer *stop;
 	struct kube_status_writer *writer;
 	unsigned int written;
 };
@@ -39,12 +40,41 @@ on_written(void *arg, const char *ns, const char *name)
 	f->written++;
 }
 
+static void
+on_stop(void *arg)
+{
+	loop_stop(arg);
+}
+
+/* The timers that are due have run. */
+static void
+turn(void)
+{
+	loop_timer_arm(fx->stop, MONO_MS);
+	loop_run(fx->loop);
+}
+
+static void
+answer(long status, const char *body)
+{
+	kube_fake_answer(status, body);
+	turn();
+}
+
+static void
+retry(void)
+{
+	kube_status_retry(fx->writer);
+	turn();
+}
+
 static int
 setup(void **state)
 {
 	fx = mem_new(struct fixture);
 	log_init(LOG_LEVEL_ERR);
 	fx->loop = loop_new();
+	fx->stop = loop_timer_new(fx->loop, on_stop, fx->loop);
 	fx->writer = kube_status_new(fx->loop, NULL, on_written, fx);
 	*state = fx;
 	return 0;
@@ -54,6 +84,7 @@ static int
 teardown(void **state)
 {
 	kube_status_free(fx->writer);
+	loop_timer_free(fx->stop);
 	loop_free(fx->loop);
 	kube_fake_clear();
 	free(fx);
@@ -81,7 +112,7 @@ read_ingress(const char *s, struct ingress out[2])
 }
 
 static void
-want_of(const char *name, const char *seen, const char *wanted)
+decide(const char *name, const char *seen, const char *wanted)
 {
 	struct ingress is[2] = { 0 };
 	struct ingress to[2] = { 0 };
@@ -98,6 +129,13 @@ want_of(const char *name, const char *seen, const char *wanted)
 	s.ingress = is;
 	s.n_ingress = read_ingress(seen + (seen[0] == '!'), is);
 	kube_status_want(fx->writer, &s, to, read_ingress(wanted, to));
+}
+
+static void
+want_of(const char *name, const char *seen, const char *wanted)
+{
+	decide(name, seen, wanted);
+	turn();
 }
 
 static void
@@ -158,7 +196,7 @@ test_write(void **state)
 	assert_false(is_written());
 	want("", "1.2.3.4 v"); /* one write at a time */
 	assert_int_equal(kube_fake_waiting(), 1);
-	kube_fake_answer(200, "{}");
+	answer(200, "{}");
 	assert_int_equal(fx->written, 1);
 	assert_true(is_written());
 	want("", "1.2.3.4 v"); /* the echo is on its way */
@@ -169,7 +207,7 @@ test_write(void **state)
 	want("1.2.3.4 v", "");
 	assert_false(is_written());
 	assert_int_equal(kube_fake_waiting(), 1);
-	kube_fake_answer(200, "{}");
+	answer(200, "{}");
 	assert_true(is_written());
 }
 
@@ -181,13 +219,27 @@ test_overtaken(void **state)
 	want("", "1.2.3.4 v");
 	want("", "5.6.7.8 v");
 	assert_int_equal(kube_fake_waiting(), 1);
-	kube_fake_answer(200, "{}");
+	answer(200, "{}");
 	assert_int_equal(fx->written, 0);
 	assert_int_equal(kube_fake_waiting(), 1);
 	assert_non_null(strstr(kube_fake_first(), "5.6.7.8"));
-	kube_fake_answer(200, "{}");
+	answer(200, "{}");
 	assert_int_equal(fx->written, 1);
 	assert_true(is_written());
+}
+
+/* Nor is it sent when it changes before a write is under way. */
+static void
+test_taken_back(void **state)
+{
+	(void)state;
+	decide("web", "", "1.2.3.4 v");
+	want("", "");
+	assert_int_equal(kube_fake_waiting(), 0);
+	decide("web", "", "1.2.3.4 v");
+	want("", "5.6.7.8 v");
+	assert_int_equal(kube_fake_waiting(), 1);
+	assert_non_null(strstr(kube_fake_first(), "5.6.7.8"));
 }
 
 static void
@@ -198,7 +250,7 @@ test_forget(void **state)
 	kube_status_forget(fx->writer, "ns", "web");
 	kube_status_forget(fx->writer, "ns", "web");
 	assert_false(is_written());
-	kube_fake_answer(200, "{}");
+	answer(200, "{}");
 	assert_int_equal(fx->written, 0);
 }
 
@@ -212,15 +264,15 @@ test_failures(void **state)
 		teardown(state);
 		setup(state);
 		want("", "1.2.3.4 v");
-		kube_fake_answer(statuses[i], "{\"message\":\"no\"}");
+		answer(statuses[i], "{\"message\":\"no\"}");
 		assert_false(is_written());
 		assert_int_equal(kube_fake_waiting(), 0); /* not at once */
 		if (statuses[i] == 404)
 			continue;
 		assert_true(*kube_status_problem(fx->writer, "ns", "web"));
-		kube_status_retry(fx->writer);
+		retry();
 		assert_int_equal(kube_fake_waiting(), 1);
-		kube_fake_answer(200, "{}");
+		answer(200, "{}");
 		assert_true(is_written());
 	}
 }
@@ -239,16 +291,16 @@ test_server_away(void **state)
 	}
 	assert_string_equal(kube_status_problem(fx->writer, "ns", "web0"), "");
 	while (kube_fake_waiting())
-		kube_fake_answer(0, "");
+		answer(0, "");
 	for (int i = 0; i < 40; i++) {
 		snprintf(name, sizeof(name), "web%d", i);
 		assert_string_equal(kube_status_problem(fx->writer, "ns", name),
 		    "refused");
 	}
 	assert_string_equal(kube_status_problem(fx->writer, "ns", "no"), "");
-	kube_status_retry(fx->writer);
+	retry();
 	while (kube_fake_waiting())
-		kube_fake_answer(200, "{}");
+		answer(200, "{}");
 	for (int i = 0; i < 40; i++) {
 		snprintf(name, sizeof(name), "web%d", i);
 		assert_string_equal(kube_status_problem(fx->writer, "ns", name),
@@ -266,7 +318,7 @@ test_foreign(void **state)
 	for (int i = 0; i < 3; i++) {
 		want("9.9.9.9 v", "1.2.3.4 v");
 		assert_int_equal(kube_fake_waiting(), 1);
-		kube_fake_answer(200, "{}");
+		answer(200, "{}");
 		want("1.2.3.4 v", "1.2.3.4 v");
 		assert_int_equal(kube_fake_waiting(), 0);
 	}
@@ -287,7 +339,7 @@ test_no_ip_mode(void **state)
 {
 	(void)state;
 	want("", "1.2.3.4 p");
-	kube_fake_answer(200,
+	answer(200,
 	    "{\"status\":{\"loadBalancer\":{\"ingress\":[{\"ip\":\"1.2.3.4\"}]}}}");
 	want("1.2.3.4 -", "1.2.3.4 p");
 	assert_int_equal(kube_fake_waiting(), 0);
@@ -311,19 +363,19 @@ test_event_series(void **state)
 	    "POST /apis/events.k8s.io/v1/namespaces/default/events?"));
 	assert_non_null(
 	    strstr(kube_fake_first(), "network.kubesphere.io/v1alpha2"));
-	kube_fake_answer(201, "{}");
+	answer(201, "{}");
 	assert_int_equal(kube_fake_waiting(), 1);
 	assert_true(str_starts_with(kube_fake_first(),
 	    "PATCH /apis/events.k8s.io/v1/namespaces/default/events/pool."));
 	assert_non_null(strstr(kube_fake_first(), "\"count\":5"));
-	kube_fake_answer(404, "{}"); /* its time to live was over */
+	answer(404, "{}"); /* its time to live was over */
 	assert_true(str_starts_with(kube_fake_first(), "POST "));
-	kube_fake_answer(201, "{}");
+	answer(201, "{}");
 	kube_event(fx->writer, &o, true, "Full", "Allocate", "another note");
 	assert_non_null(strstr(kube_fake_first(), "\"count\":5"));
-	kube_fake_answer(200, "{}");
+	answer(200, "{}");
 	assert_non_null(strstr(kube_fake_first(), "another note"));
-	kube_fake_answer(403, "cannot create");
+	answer(403, "cannot create");
 	o.origin = "file:1:1";
 	kube_event(fx->writer, &o, true, "Full", "Allocate", "of a file");
 	assert_int_equal(kube_fake_waiting(), 0);
@@ -349,12 +401,12 @@ test_events_wait(void **state)
 	in_flight = kube_fake_waiting(); /* and one in the queue */
 	kube_event(fx->writer, &o, false, "Full", "Allocate", "note");
 	assert_int_equal(kube_fake_waiting(), in_flight);
-	kube_fake_answer(200, "{}"); /* the last one begins */
+	answer(200, "{}"); /* the last one begins */
 	assert_int_equal(kube_fake_waiting(), in_flight + 1);
 	while (kube_fake_waiting() > 1)
-		kube_fake_answer(200, "{}");
+		answer(200, "{}");
 	assert_true(str_starts_with(kube_fake_first(), "POST "));
-	kube_fake_answer(201, "{}");
+	answer(201, "{}");
 }
 
 int
@@ -365,6 +417,7 @@ main(void)
 		TEST(test_differences),
 		TEST(test_write),
 		TEST(test_overtaken),
+		TEST(test_taken_back),
 		TEST(test_forget),
 		TEST(test_failures),
 		TEST(test_server_away),

@@ -351,7 +351,9 @@ speaker_peer_accept(struct speaker_peer *p, int fd)
 static void
 set_blocked(struct speaker_peer *p, const char *why)
 {
-	if (why[0] && strcmp(p->blocked, why) != 0)
+	if (strcmp(p->blocked, why) == 0)
+		return;
+	if (why[0])
 		log_err("bgp peer %s: %s", p->name, why);
 	snprintf(p->blocked, sizeof(p->blocked), "%s", why);
 	p->has_news = true;
@@ -539,6 +541,8 @@ speaker_peer_configure(struct speaker_peer *p, struct speaker_peer_conf *conf,
 	p->conf = *conf;
 	*conf = (struct speaker_peer_conf){ 0 };
 	set_blocked(p, blocked);
+	p->has_news = true;
+	bgp_speaker_schedule(p->speaker);
 	if (!p->session.is_started) {
 		speaker_peer_start(p);
 	} else {

@@ -583,6 +583,25 @@ def test_peer_events(net, eipd, web):
     eipd.wait_state("default", "web", "announced")
 
 
+def test_waiting_peer_is_told_once(eipd, web, tmp_path):
+    """Its password is looked for every second."""
+    def uptime():
+        return eipd.ctl_json("status")["uptimeSeconds"]
+
+    waits = objects.bgp_peer("waits", address="10.91.0.77",
+                             authPasswordFile=str(tmp_path / "none"))
+    with event_stream(eipd) as events, eipd.extra("waits", waits):
+        first = next(e for e in events if e["subject"] == "waits")
+        assert "No such file" in first["text"]
+        began = uptime()
+        wait_for("some tries", lambda: uptime() > began + 3)
+        with eipd.extra("x", asks("fence", objects.TCP2)):
+            fence = next(e for e in events
+                         if e["subject"] in ("waits", "default/fence"))
+            assert fence["subject"] == "default/fence"
+    gone(eipd, "default", "fence")
+
+
 METRICS = {
     "gauge": {
         "eipd_services": {"state"},

@@ -273,10 +273,9 @@ dirty_holders(struct app *app)
 	free(leases);
 }
 
-/* What was adopted meanwhile is added to what the database says. */
 /* What can be read may be on a full disk all the same. */
 static bool
-is_writable(struct app *app)
+try_writing(struct app *app)
 {
 	struct err err = { 0 };
 	char *value = mem_strdup(store_get(app->store, "withdrawn"));
@@ -290,6 +289,7 @@ is_writable(struct app *app)
 	return rc == 0;
 }
 
+/* What was adopted meanwhile is added to what the database says. */
 bool
 adopt_retry_store(struct app *app)
 {
@@ -297,7 +297,7 @@ adopt_retry_store(struct app *app)
 	bool was_lost = false;
 
 	if (store_is_open(app->store) && !store_is_lost(app->store)) {
-		if (!is_writable(app))
+		if (!try_writing(app))
 			return false;
 		if (app->is_rewrite_due)
 			rewrite_store(app);
@@ -307,7 +307,7 @@ adopt_retry_store(struct app *app)
 			lease_table_free(fresh);
 			return false;
 		}
-		(void)is_writable(app); /* what it knows is of use anyway */
+		(void)try_writing(app); /* what it knows is of use anyway */
 		/* Or the new one has not been told yet what we know. */
 		if (was_lost || app->is_rewrite_due) {
 			lease_table_free(fresh);

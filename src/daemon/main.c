@@ -106,9 +106,11 @@ parse_options(int argc, char **argv, struct options *o)
 		}
 	}
 	if (optind < argc || (o->cluster_dir && !o->plan)) {
-		fprintf(stderr, "eipd: %s %s\n",
-		    optind < argc ? argv[optind] : "--cluster",
-		    optind < argc ? "is too much" : "needs --plan");
+		if (optind < argc)
+			fprintf(stderr, "eipd: unexpected argument: %s\n",
+			    argv[optind]);
+		else
+			fprintf(stderr, "eipd: --cluster needs --plan\n");
 		usage(stderr);
 		return EXIT_USAGE;
 	}

@@ -484,14 +484,12 @@ withdraw_all(void *arg, bool undo, struct err *err)
 	int rc = app_withdraw(app, !undo, err);
 
 	/* Also while the kernel refuses: the order holds over a restart. */
-	if (adopt_save_withdrawn(app, &why) == 0)
-		return rc < 0 ? -EAGAIN : 0;
-	if (rc < 0)
-		return -EAGAIN;
-	return err_set(err, -EAGAIN,
-	    "done, but not remembered over a restart until the database is "
-	    "usable: %s",
-	    why.text);
+	if (adopt_save_withdrawn(app, &why) < 0 && rc == 0)
+		rc = err_set(err, -EAGAIN,
+		    "done, but not remembered over a restart until the "
+		    "database is usable: %s",
+		    why.text);
+	return rc < 0 ? -EAGAIN : 0;
 }
 
 void

@@ -199,12 +199,9 @@ lease_blocks(struct search *q, const struct lease *l)
 /* It released the address, perhaps together with who shared it: none of them
  * keeps it from the other. */
 static bool
-has_claim(const struct search *q, const struct addr *addr)
+has_claim(const struct search *q, const struct lease *l)
 {
-	const struct lease *l;
-
-	for (l = lease_of_address(q->in->leases, addr); l;
-	     l = lease_next_of_address(l))
+	for (; l; l = lease_next_of_address(l))
 		if (is_mine(q, l) &&
 		    lease_state(l, q->in->now) != LEASE_EXPIRED)
 			return true;
@@ -217,9 +214,9 @@ check_address(struct search *q, const struct addr *addr)
 	const struct plan_input *in = q->in;
 	const struct service *s = q->service;
 	const struct reservation *r = reservation_of_address(in->leases, addr);
-	bool may_return = has_claim(q, addr);
+	const struct lease *l = lease_of_address(in->leases, addr);
+	bool may_return = has_claim(q, l);
 	enum availability all = ADDRESS_FREE;
-	const struct lease *l;
 
 	if (r &&
 	    (strcmp(r->ns, s->o.ns) != 0 || strcmp(r->name, s->o.name) != 0)) {
@@ -227,8 +224,7 @@ check_address(struct search *q, const struct addr *addr)
 		    r->name);
 		return ADDRESS_TAKEN;
 	}
-	for (l = lease_of_address(in->leases, addr); l;
-	     l = lease_next_of_address(l)) {
+	for (; l; l = lease_next_of_address(l)) {
 		enum availability one;
 
 		if (is_mine(q, l) || (may_return && !l->is_held))

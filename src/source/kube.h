@@ -47,7 +47,8 @@ struct kube_status {
 	struct kube_watch_status watches[OBJECT__COUNT];
 };
 
-/* kube_status.server, read from the kubeconfig now; 0 if it cannot be used. */
+/* kube_status.server, read from the kubeconfig now; 0 if it cannot be used,
+ * for the reason in `err`, which names the file. */
 uint64_t kube_server(const struct kube_conf *conf, struct err *err);
 
 /* Never fails: a kubeconfig that cannot be used is a message and a retry.

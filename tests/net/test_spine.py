@@ -362,7 +362,7 @@ def once_fails(eipd, status, *words, conf=None, **kw):
 
 
 @pytest.mark.parametrize("args, words", [
-    (("reload",), "eipd: reload is too much"),
+    (("reload",), "eipd: unexpected argument: reload"),
     (("--cluster", "lists"), "eipd: --cluster needs --plan")])
 def test_wrong_command_line(spare, args, words):
     rc, _, err = spare.once(*args)

@@ -1,6 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "fixture.h"
 
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -179,6 +185,15 @@ fixture_show(struct fixture *fx)
 	}
 	free(all);
 	return str_steal(&out);
+}
+
+void
+fixture_expect(struct fixture *fx, const char *want)
+{
+	char *got = fixture_show(fx);
+
+	assert_string_equal(got, want);
+	free(got);
 }
 
 static struct decision *

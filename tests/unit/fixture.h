@@ -35,6 +35,8 @@ void fixture_pass(struct fixture *fx);
 /* "ns/name=addr(pool)+addr(pool)" or "ns/name!Reason" for each that is ours,
  * in order, separated by blanks; the caller frees it. */
 char *fixture_show(struct fixture *fx);
+/* Fails the test unless that is what is shown. */
+void fixture_expect(struct fixture *fx, const char *want);
 /* "addr:port proto -> node:port(state) ..." of one Service, one line each,
  * and "degraded" if it is. */
 char *fixture_show_backends(struct fixture *fx, const char *ns,

@@ -15,15 +15,6 @@
 #include "fixture.h"
 
 static void
-expect(struct fixture *fx, const char *want)
-{
-	char *got = fixture_show(fx);
-
-	assert_string_equal(got, want);
-	free(got);
-}
-
-static void
 apply_pool(struct fixture *fx, const char *name, const char *spec)
 {
 	char text[400];
@@ -75,15 +66,17 @@ test_sharers_return(void **state)
 		apply_service(&fx, "a", 80, sharing[i]);
 		apply_service(&fx, "b", 81, sharing[i]);
 		fixture_pass(&fx);
-		expect(&fx, "default/a=192.0.2.5(p) default/b=192.0.2.5(p)");
+		fixture_expect(&fx,
+		    "default/a=192.0.2.5(p) default/b=192.0.2.5(p)");
 		remove_service(&fx, "a");
 		remove_service(&fx, "b");
 		apply_service(&fx, "b", 81, sharing[i]);
 		fixture_pass(&fx);
-		expect(&fx, "default/b=192.0.2.5(p)");
+		fixture_expect(&fx, "default/b=192.0.2.5(p)");
 		apply_service(&fx, "a", 80, sharing[i]);
 		fixture_pass(&fx);
-		expect(&fx, "default/a=192.0.2.5(p) default/b=192.0.2.5(p)");
+		fixture_expect(&fx,
+		    "default/a=192.0.2.5(p) default/b=192.0.2.5(p)");
 		fixture_fini(&fx);
 	}
 }
@@ -103,14 +96,14 @@ test_sharer_returns_to_its_own(void **state)
 	apply_service(&fx, "c", 81, sharing[1]);
 	apply_service(&fx, "d", 81, sharing[1]);
 	fixture_pass(&fx);
-	expect(&fx,
+	fixture_expect(&fx,
 	    "default/a=192.0.2.5(p) default/b=192.0.2.6(p) "
 	    "default/c=192.0.2.5(p) default/d=192.0.2.6(p)");
 	remove_service(&fx, "c");
 	remove_service(&fx, "d");
 	apply_service(&fx, "d", 81, sharing[1]);
 	fixture_pass(&fx);
-	expect(&fx,
+	fixture_expect(&fx,
 	    "default/a=192.0.2.5(p) default/b=192.0.2.6(p) "
 	    "default/d=192.0.2.6(p)");
 	fixture_fini(&fx);

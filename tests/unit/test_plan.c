@@ -27,15 +27,6 @@
 #define ASK(address) ", annotations: {eipd.io/addresses: \"" address "\"}"
 
 static void
-expect(struct fixture *fx, const char *want)
-{
-	char *got = fixture_show(fx);
-
-	assert_string_equal(got, want);
-	free(got);
-}
-
-static void
 expect_message(struct fixture *fx, const char *name, const char *part)
 {
 	char *got = fixture_message(fx, "default", name);
@@ -193,10 +184,10 @@ test_cases(void **state)
 		print_message("%s\n", cases[i].name);
 		fixture_apply(&fx, "k", cases[i].objects);
 		fixture_pass(&fx);
-		expect(&fx, cases[i].want);
+		fixture_expect(&fx, cases[i].want);
 		/* The next pass changes nothing. */
 		fixture_pass(&fx);
-		expect(&fx, cases[i].want);
+		fixture_expect(&fx, cases[i].want);
 		fixture_fini(&fx);
 	}
 }
@@ -237,7 +228,8 @@ test_nothing_moves(void **state)
 		fixture_pass(&fx);
 		fixture_apply(&fx, "k", harmless[i].change);
 		fixture_pass(&fx);
-		expect(&fx, "default/a=192.0.2.1(p) default/b=192.0.2.2(p)");
+		fixture_expect(&fx,
+		    "default/a=192.0.2.1(p) default/b=192.0.2.2(p)");
 		fixture_fini(&fx);
 	}
 }
@@ -254,7 +246,7 @@ test_pool_deleted(void **state)
 	fixture_pass(&fx);
 	fixture_remove(&fx, OBJECT_EIP, "k", "", "p");
 	fixture_pass(&fx);
-	expect(&fx, "default/a=192.0.2.1(p) default/b!NoAddress");
+	fixture_expect(&fx, "default/a=192.0.2.1(p) default/b!NoAddress");
 	fixture_fini(&fx);
 }
 
@@ -278,13 +270,13 @@ test_quarantine_then_sticky(void **state)
 	/* Quarantined: nobody else gets it, even if nothing else is left. */
 	fixture_apply(&fx, "k", WEB("b") WEB("c"));
 	fixture_pass(&fx);
-	expect(&fx, "default/b=192.0.2.2(p) default/c!NoAddress");
+	fixture_expect(&fx, "default/b=192.0.2.2(p) default/c!NoAddress");
 
 	/* Sticky: when nothing free is left, others get it. */
 	fx.now += 61;
 	plan_cache_addresses_freed(fx.cache);
 	fixture_pass(&fx);
-	expect(&fx, "default/b=192.0.2.2(p) default/c=192.0.2.1(p)");
+	fixture_expect(&fx, "default/b=192.0.2.2(p) default/c=192.0.2.1(p)");
 	fixture_fini(&fx);
 }
 
@@ -303,10 +295,10 @@ test_returns_to_its_address(void **state)
 	fixture_pass(&fx);
 	fixture_apply(&fx, "k", WEB("c"));
 	fixture_pass(&fx);
-	expect(&fx, "default/a=192.0.2.1(p) default/c=192.0.2.3(p)");
+	fixture_expect(&fx, "default/a=192.0.2.1(p) default/c=192.0.2.3(p)");
 	fixture_apply(&fx, "k", WEB("b"));
 	fixture_pass(&fx);
-	expect(&fx,
+	fixture_expect(&fx,
 	    "default/a=192.0.2.1(p) default/b=192.0.2.2(p) "
 	    "default/c=192.0.2.3(p)");
 	fixture_fini(&fx);
@@ -324,10 +316,10 @@ test_request_moves_it(void **state)
 	fixture_pass(&fx);
 	fixture_apply(&fx, "k", SERVICE("default", "a", ASK("192.0.2.5"), ""));
 	fixture_pass(&fx);
-	expect(&fx, "default/a=192.0.2.5(p)");
+	fixture_expect(&fx, "default/a=192.0.2.5(p)");
 	fixture_apply(&fx, "k", WEB("b"));
 	fixture_pass(&fx);
-	expect(&fx, "default/a=192.0.2.5(p) default/b=192.0.2.2(p)");
+	fixture_expect(&fx, "default/a=192.0.2.5(p) default/b=192.0.2.2(p)");
 	fixture_fini(&fx);
 }
 
@@ -352,7 +344,7 @@ test_reservation(void **state)
 	    POOL("p", DEFAULT_POOL, "address: 192.0.2.1-192.0.2.9") WEB("a")
 		WEB("z") SERVICE("default", "q", ASK("192.0.2.1"), ""));
 	fixture_pass(&fx);
-	expect(&fx,
+	fixture_expect(&fx,
 	    "default/a=192.0.2.2(p) default/q!AddressUnavailable "
 	    "default/z=192.0.2.1(p)");
 	expect_message(&fx, "q", "reserved for default/z");

@@ -308,7 +308,7 @@ def test_disk_fails_under_it(net, eipd, served, shim, code, words):
     assert eipd.text().count(f"error database: database {eipd.database}") > 0
     assert [p for p in eipd.problems() if p["subject"] == "database"]
     failures = shim.disk_failures()
-    wait_for("tried again", lambda: shim.disk_failures() > failures + 2)
+    wait_for("tried again", lambda: shim.disk_failures() > failures + 1, 30)
     assert eipd.text().count("database: usable again") == over
     shim.set()
     eipd.wait_state("default", "new", "announced")

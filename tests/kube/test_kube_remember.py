@@ -186,6 +186,6 @@ def test_files_do_not_wait_for_ever(net, eipd, files):
         s = eipd.service("default", "any")
         assert (s["state"], s["reason"]) == ("pending", "FirstSync")
         assert not s["addresses"]
-        eipd.wait_state("default", "any", "programmed", timeout=70)
+        eipd.wait_state("default", "any", "programmed", timeout=90)
     finally:
         back(net, eipd)

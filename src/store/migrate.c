@@ -2,6 +2,7 @@
 #include "store/migrate.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -22,6 +23,12 @@ copy_pages(sqlite3 *from, sqlite3 *to, const char *path, struct err *err)
 	return rc == SQLITE_DONE ? 0 : db_error(to, path, rc, err);
 }
 
+static void
+backup_name(char name[FILE_PATH_B], const char *path, int version)
+{
+	snprintf(name, FILE_PATH_B, "%s.bak-%d", path, version);
+}
+
 /* Written beside and renamed, so that a backup with its final name is whole;
  * on the disk before what it is a backup of changes. */
 static int
@@ -33,7 +40,7 @@ backup(sqlite3 *db, const char *path, int version, struct err *err)
 	int code;
 	int rc;
 
-	snprintf(name, sizeof(name), "%s.bak-%d", path, version);
+	backup_name(name, path, version);
 	snprintf(temporary, sizeof(temporary), "%s.new", name);
 	(void)unlink(temporary);
 	rc = sqlite3_open_v2(temporary, &to,
@@ -103,28 +110,42 @@ check_owner(sqlite3 *db, const char *path, struct err *err)
 	return 0;
 }
 
+static int
+too_new(const char *path, sqlite3_int64 have, int newest, struct err *err)
+{
+	char name[FILE_PATH_B];
+	bool has_backup;
+
+	backup_name(name, path, newest);
+	has_backup = access(name, F_OK) == 0;
+	return err_set(err, -ENOTSUP,
+	    "database %.160s has schema %lld, this eipd knows up to %d; install a newer eipd%s%.160s%s",
+	    path, (long long)have, newest, has_backup ? " or put " : "",
+	    has_backup ? name : "", has_backup ? " in its place" : "");
+}
+
 int
 migrate_run(sqlite3 *db, const char *path, const struct migration *v, size_t n,
     struct err *err)
 {
 	int newest = n ? v[n - 1].version : 0;
 	sqlite3_int64 have;
+	bool is_new;
 	int code;
 
 	code = db_get_int(db, path, "PRAGMA user_version", &have, err);
 	if (code < 0)
 		return code;
 	if (have > newest)
-		return err_set(err, -ENOTSUP,
-		    "database %.200s has schema %lld, this eipd knows up to %d; install a newer eipd or put %.100s.bak-%d in its place",
-		    path, (long long)have, newest, path, newest);
+		return too_new(path, have, newest, err);
 	code = check_owner(db, path, err);
 	if (code < 0)
 		return code;
+	is_new = have == 0;
 	for (size_t i = 0; i < n; i++) {
 		if (v[i].version <= have)
 			continue;
-		if (have > 0)
+		if (!is_new)
 			code = backup(db, path, (int)have, err);
 		if (code == 0)
 			code = step(db, path, &v[i], err);

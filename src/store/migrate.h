@@ -3,7 +3,8 @@
  * migrate: brings a database to the schema of this program.
  *
  * user_version is the number of the last migration; each runs in a
- * transaction of its own, after a backup.
+ * transaction of its own, after a backup PATH.bak-VERSION unless the database
+ * is new.
  */
 #ifndef EIPD_STORE_MIGRATE_H
 #define EIPD_STORE_MIGRATE_H

@@ -27,7 +27,7 @@ struct store_stats {
 struct store *store_new(const char *path);
 void store_free(struct store *store);
 
-/* Opens, checks integrity, migrates (with a backup PATH.bak-VERSION before),
+/* Opens, checks integrity, migrates (see migrate_run()),
  * and adds its rows to `table`, which stays as it is on failure.  May be
  * called again, after a failure or when store_is_lost().  A corrupt file is
  * set aside as PATH.corrupt-TIME and a new one begun: `*was_lost` is then

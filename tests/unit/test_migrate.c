@@ -91,6 +91,7 @@ test_migration(void **state)
 	assert_sql(f->db, "SELECT y FROM x", SQLITE_ERROR);
 	assert_int_equal(migrate_run(f->db, f->path, v, 2, &f->err), 0);
 	assert_int_equal(migrate_run(f->db, f->path, v, 1, &f->err), -ENOTSUP);
+	assert_non_null(strstr(f->err.text, ".bak-1 in its place"));
 	strcat(f->path, ".bak-1");
 	assert_int_equal(sqlite3_open(f->path, &backup), SQLITE_OK);
 	assert_sql(backup, "SELECT a FROM lease WHERE a = 'one'", SQLITE_OK);
@@ -98,10 +99,27 @@ test_migration(void **state)
 	sqlite3_close(backup);
 }
 
+static void
+test_new(void **state)
+{
+	static const struct migration v[] = {
+		{ 1, "CREATE TABLE lease (a TEXT) STRICT" },
+		{ 2, "ALTER TABLE lease ADD COLUMN b TEXT" },
+	};
+	struct fixture *f = *state;
+
+	assert_int_equal(migrate_run(f->db, f->path, v, 2, &f->err), 0);
+	assert_false(has_file(f, ".bak-1"));
+	assert_int_equal(migrate_run(f->db, f->path, v, 1, &f->err), -ENOTSUP);
+	assert_non_null(strstr(f->err.text, "install a newer eipd"));
+	assert_null(strstr(f->err.text, "in its place"));
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_new, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_migration, setup,
 		    teardown),
 	};

@@ -142,12 +142,19 @@ refuse(const struct step *x, const struct bgp_notification *n,
 	return fail(x);
 }
 
+/* RFC 6608 4: the other operator is told which message it was. */
 static enum bgp_fsm_state
 refuse_message(const struct step *x, uint8_t sub)
 {
+	static const uint8_t types[BGP_EVENT__COUNT] = {
+		[BGP_EVENT_RX_OPEN] = BGP_MSG_OPEN,
+		[BGP_EVENT_RX_UPDATE] = BGP_MSG_UPDATE,
+		[BGP_EVENT_RX_KEEPALIVE] = BGP_MSG_KEEPALIVE,
+		[BGP_EVENT_RX_REFRESH] = BGP_MSG_ROUTE_REFRESH,
+	};
 	struct bgp_notification n;
 
-	bgp_notification_set(&n, BGP_ERR_FSM, sub, NULL, 0);
+	bgp_notification_set(&n, BGP_ERR_FSM, sub, &types[x->ev->kind], 1);
 	return refuse(x, &n, bgp_event_name(x->ev->kind));
 }
 

@@ -62,10 +62,21 @@ count_prefixes(struct wire_reader *r, unsigned int max_bits)
 	return n;
 }
 
+/* RFC 4271 6.3: the answer carries the whole attribute. */
+static int
+fatal_attr(struct bgp_update *out, struct bgp_notification *err,
+    const struct wire_reader *attr)
+{
+	out->verdict = BGP_UPDATE_FATAL;
+	bgp_notification_set(err, BGP_ERR_UPDATE, BGP_UPDATE_OPTIONAL, attr->p,
+	    attr->left_b);
+	return -1;
+}
+
 /* RFC 7606 5.3: prefixes that cannot be found cannot be withdrawn. */
 static int
 check_mp(struct scan *scan, uint8_t type, struct wire_reader *r,
-    struct bgp_notification *err)
+    const struct wire_reader *attr, struct bgp_notification *err)
 {
 	uint16_t afi = wire_get_u16(r);
 	enum family family = bgp_family(afi, wire_get_u8(r));
@@ -77,13 +88,13 @@ check_mp(struct scan *scan, uint8_t type, struct wire_reader *r,
 		wire_get_u8(r);
 	}
 	if (r->failed)
-		return fatal(scan->out, err, BGP_UPDATE_OPTIONAL);
+		return fatal_attr(scan->out, err, attr);
 	is_empty = !r->left_b;
 	if (family == FAMILY_NONE)
 		return 0; /* not negotiated, not ours to judge */
 	n = count_prefixes(r, family == FAMILY_IPV6 ? 128 : 32);
 	if (n < 0)
-		return fatal(scan->out, err, BGP_UPDATE_OPTIONAL);
+		return fatal_attr(scan->out, err, attr);
 	if (type == ATTR_MP_REACH)
 		scan->out->n_reach += (uint32_t)n;
 	else
@@ -124,6 +135,7 @@ static int
 check_attr(struct scan *scan, struct wire_reader *attrs,
     struct bgp_notification *err)
 {
+	struct wire_reader attr = *attrs;
 	uint8_t flags = wire_get_u8(attrs);
 	uint8_t type = wire_get_u8(attrs);
 	size_t len =
@@ -136,11 +148,12 @@ check_attr(struct scan *scan, struct wire_reader *attrs,
 		attrs->left_b = 0;
 		return 0;
 	}
+	attr.left_b -= attrs->left_b;
 	if (scan->seen[type]) /* RFC 7606 3 (g) */
 		return is_mp ? fatal(scan->out, err, BGP_UPDATE_MALFORMED) : 0;
 	scan->seen[type] = true;
 	if (is_mp)
-		return check_mp(scan, type, &r, err);
+		return check_mp(scan, type, &r, &attr, err);
 	check_known(scan, flags, type, &r);
 	return 0;
 }

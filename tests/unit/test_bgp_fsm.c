@@ -124,6 +124,14 @@ static const char *const want_next[BGP_FSM_STATE__COUNT] = {
 	[BGP_FSM_STATE_ESTABLISHED] = "EEIEEIEIIIEEIEI",
 };
 
+/* What RFC 6608 wants to follow 5/x: the type of the message. */
+static const uint8_t message_types[BGP_EVENT__COUNT] = {
+	[BGP_EVENT_RX_OPEN] = 1,
+	[BGP_EVENT_RX_UPDATE] = 2,
+	[BGP_EVENT_RX_KEEPALIVE] = 4,
+	[BGP_EVENT_RX_REFRESH] = 5,
+};
+
 /* The NOTIFICATION that must be sent, code * 16 + subcode; 0: none. */
 static unsigned int
 want_note(enum bgp_fsm_state state, enum bgp_event_kind kind)
@@ -170,6 +178,10 @@ check_pair(enum bgp_fsm_state state, enum bgp_event_kind kind)
 	if (note != want_note(state, kind))
 		fail_msg("state %u event %s: NOTIFICATION %x",
 		    (unsigned int)state, bgp_event_name(kind), note);
+	if (d && d->notification.code == BGP_ERR_FSM) {
+		assert_int_equal(d->notification.n_data, 1);
+		assert_int_equal(d->notification.data[0], message_types[kind]);
+	}
 	/* Up and down come in pairs, and what ends is closed. */
 	assert_int_equal(!!done(&b, BGP_DO_DOWN),
 	    state == BGP_FSM_STATE_ESTABLISHED && next != state);

@@ -73,7 +73,8 @@ test_open_round_trip(void **state)
 	}
 }
 
-/* What comes out of one message: "" nothing, else kind or the answer. */
+/* What comes out of one message: "" nothing, else kind or the answer with its
+ * data. */
 static const struct malformed_case {
 	const char *name;
 	const char *data;
@@ -81,16 +82,18 @@ static const struct malformed_case {
 	const char *want;
 } malformed_cases[] = {
 	{ "keepalive", MSG("\x13", "\x04", ""), "KEEPALIVE" },
-	{ "keepalive with a body", MSG("\x14", "\x04", "x"), "1/2" },
-	{ "length 18", MSG("\x12", "\x04", ""), "1/2" },
+	{ "keepalive with a body", MSG("\x14", "\x04", "x"), "1/2 0014" },
+	{ "length 18", MSG("\x12", "\x04", ""), "1/2 0012" },
 	{ "marker", "\xff\xfe", 2, "1/1" },
-	{ "type 0", MSG("\x13", "\x00", ""), "1/3" },
-	{ "type 6", MSG("\x13", "\x06", ""), "1/3" },
-	{ "length 4097", MARKER "\x10\x01\x02", 19, "1/2" },
+	{ "type 0", MSG("\x13", "\x00", ""), "1/3 00" },
+	{ "type 6", MSG("\x13", "\x06", ""), "1/3 06" },
+	{ "length 4097", MARKER "\x10\x01\x02", 19, "1/2 1001" },
 	{ "half a header", MARKER, 16, "" },
-	{ "short OPEN", MSG("\x1c", "\x01", "\4\0\1\0\x5a\1\2\3\4"), "1/2" },
+	{ "short OPEN", MSG("\x1c", "\x01", "\4\0\1\0\x5a\1\2\3\4"),
+	    "1/2 001c" },
 	{ "OPEN", MSG("\x1d", "\x01", "\4\0\1\0\x5a\1\2\3\4\0"), "OPEN" },
-	{ "version 3", MSG("\x1d", "\x01", "\3\0\1\0\x5a\1\2\3\4\0"), "2/1" },
+	{ "version 3", MSG("\x1d", "\x01", "\3\0\1\0\x5a\1\2\3\4\0"),
+	    "2/1 0004" },
 	{ "parameters beyond the end",
 	    MSG("\x1d", "\x01", "\4\0\1\0\x5a\1\2\3\4\1"), "2/0" },
 	{ "unknown parameter",
@@ -105,11 +108,11 @@ static const struct malformed_case {
 	{ "extended parameters", /* RFC 9072 */
 	    MSG("\x25", "\x01", "\4\0\1\0\x5a\1\2\3\4\xff\xff\0\5\2\0\2\2\0"),
 	    "OPEN" },
-	{ "short NOTIFICATION", MSG("\x14", "\x03", "\6"), "1/2" },
+	{ "short NOTIFICATION", MSG("\x14", "\x03", "\6"), "1/2 0014" },
 	{ "NOTIFICATION", MSG("\x15", "\x03", "\6\2"), "NOTIFICATION" },
 	{ "ROUTE-REFRESH", MSG("\x17", "\x05", "\0\1\0\1"), "REFRESH" },
-	{ "short ROUTE-REFRESH", MSG("\x16", "\x05", "\0\1\0"), "1/2" },
-	{ "short UPDATE", MSG("\x16", "\x02", "\0\0\0"), "1/2" },
+	{ "short ROUTE-REFRESH", MSG("\x16", "\x05", "\0\1\0"), "1/2 0016" },
+	{ "short UPDATE", MSG("\x16", "\x02", "\0\0\0"), "1/2 0016" },
 	{ "withdrawn beyond the end", MSG("\x17", "\x02", "\0\1\0\0"), "3/1" },
 	{ "attributes beyond the end", MSG("\x17", "\x02", "\0\0\0\1"), "3/1" },
 	{ "prefix of 33 bits", MSG("\x1d", "\x02", "\0\0\0\0\x21\1\2\3\4\5"),
@@ -131,7 +134,12 @@ static const struct malformed_case {
 	    MSG("\x23", "\x02", "\0\0\0\x0c\x80\x0f\3\0\2\1\x80\x0f\3\0\2\1"),
 	    "3/1" },
 	{ "IPv6 prefix of 129 bits",
-	    MSG("\x1e", "\x02", "\0\0\0\7\x80\x0f\4\0\2\1\x81"), "3/9" },
+	    MSG("\x1e", "\x02", "\0\0\0\7\x80\x0f\4\0\2\1\x81"),
+	    "3/9 800f0400020181" },
+	{ "MP_REACH that ends within its next hop, behind another attribute",
+	    MSG("\x24", "\x02",
+		"\0\0\0\x0d\x40\1\1\0\x90\x0e\0\5\0\2\1\x10\xfe"),
+	    "3/9 900e000500020110fe" },
 	{ "unknown family is not ours to judge",
 	    MSG("\x1e", "\x02", "\0\0\0\7\x80\x0f\4\0\x19\x41\xff"),
 	    "UPDATE good" },
@@ -144,10 +152,15 @@ describe(const struct bgp_rx *rx, char *out, size_t cap)
 		"KEEPALIVE", "REFRESH" };
 	static const char *const eor[] = { "", " eor4", " eor6" };
 
-	if (rx->kind == BGP_RX_ERROR)
-		snprintf(out, cap, "%u/%u", rx->notification.code,
-		    rx->notification.sub);
-	else if (rx->kind == BGP_RX_UPDATE)
+	if (rx->kind == BGP_RX_ERROR) {
+		const struct bgp_notification *e = &rx->notification;
+		int at = snprintf(out, cap, "%u/%u%s", e->code, e->sub,
+		    e->n_data ? " " : "");
+
+		for (size_t i = 0; i < e->n_data; i++)
+			at += snprintf(out + at, cap - (size_t)at, "%02x",
+			    e->data[i]);
+	} else if (rx->kind == BGP_RX_UPDATE)
 		snprintf(out, cap, "UPDATE %s%s",
 		    rx->update.verdict == BGP_UPDATE_GOOD ? "good" : "odd",
 		    rx->update.verdict == BGP_UPDATE_GOOD
@@ -224,7 +237,7 @@ test_any_split(void **state)
 	n += 19;
 	replay(all, n, n, whole, sizeof(whole));
 	assert_non_null(strstr(whole, "UPDATE odd"));
-	assert_string_equal(whole + strlen(whole) - 4, ",1/3");
+	assert_string_equal(whole + strlen(whole) - 7, ",1/3 09");
 	for (size_t step = 1; step < 128; step++) {
 		replay(all, n, step, got, sizeof(got));
 		assert_string_equal(got, whole);

@@ -107,7 +107,7 @@ write_pool(struct list *list, const struct eip_problems *problems,
 		return;
 	jsonw_object(json, NULL);
 	jsonw_str(json, "name", pool->o.name);
-	jsonw_str(json, "protocol", pool_protocol_name(pool->protocol));
+	jsonw_str(json, "protocol", pool_protocol_name(pool_serves_as(pool)));
 	jsonw_u64(json, "total", usage->total);
 	for (int k = 0; k < USAGE__COUNT; k++)
 		jsonw_u64(json, usage_kind_name((enum usage_kind)k),

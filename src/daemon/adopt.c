@@ -367,7 +367,8 @@ adopt_address(struct app *app, const struct record *r, const struct addr *addr)
 		.name = r->name,
 		.uid = "",
 		.pool = pool_name,
-		.is_passive = pool && pool->protocol == POOL_PROTOCOL_PASSIVE,
+		.is_passive =
+		    pool && pool_serves_as(pool) == POOL_PROTOCOL_PASSIVE,
 		.is_held = true,
 		.since = clock_wall() };
 
@@ -383,7 +384,7 @@ is_for_bgp(const struct app *app, const struct lease *l)
 	const struct pool *pool = alloc_pool_of(app->world, l);
 
 	if (pool)
-		return pool->protocol == POOL_PROTOCOL_BGP;
+		return pool_serves_as(pool) == POOL_PROTOCOL_BGP;
 	/* A row without a pool: the pools may still be on their way. */
 	return !l->is_passive &&
 	    (*l->pool || app->are_pools_listed || remember_count(app) > 0);

@@ -259,7 +259,9 @@ conf_json(const struct pass *pass, const struct bgp_conf *conf)
 
 	if (world_bgp_conf(pass->app->world) != conf)
 		return json_pack("{s:s}", "message",
-		    "only the BgpConf named default is in force");
+		    conf->is_cni
+			? "left to the CNI by its label"
+			: "only the BgpConf named default is in force");
 	return json_pack("{s:o, s:n}", "nodesConfStatus",
 	    of_host(pass,
 		json_pack("{s:o, s:I}", "routerId", address(&id), "as",

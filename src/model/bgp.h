@@ -32,6 +32,7 @@ struct bgp_conf {
 	const struct addr *listen_addresses;
 	size_t n_listen_addresses;
 	struct bgp_graceful_restart graceful_restart;
+	bool is_cni; /* label cni: left to the CNI */
 };
 
 struct bgp_peer {

@@ -20,6 +20,14 @@ pool_protocol_name(enum pool_protocol protocol)
 	return protocol_names[protocol];
 }
 
+enum pool_protocol
+pool_serves_as(const struct pool *pool)
+{
+	if (pool->is_cni && pool->protocol == POOL_PROTOCOL_BGP)
+		return POOL_PROTOCOL_PASSIVE;
+	return pool->protocol;
+}
+
 /* The .0 and .255 that some old client stacks refuse to talk to.  IPv6 knows
  * no such addresses. */
 static bool

@@ -31,7 +31,7 @@ struct pool {
 	const char *interface; /* "" if none */
 	bool is_disabled;
 	bool is_default; /* annotation is-default-eip */
-	bool is_cni; /* label cni: someone else announces it */
+	bool is_cni; /* label cni: the CNI announces it */
 	bool avoid_buggy_ips; /* skip .0 and .255 */
 	int64_t priority; /* higher wins */
 	const char *const *namespaces;
@@ -50,6 +50,8 @@ struct pool {
 #define POOL_STICKY_US (INT64_C(7) * 86400 * 1000000)
 #define POOL_QUARANTINE_US (INT64_C(600) * 1000000)
 
+/* How its addresses are served: one left to the CNI is passive. */
+enum pool_protocol pool_serves_as(const struct pool *pool);
 /* In a range, not excluded, not skipped by avoid_buggy_ips. */
 bool pool_offers(const struct pool *pool, const struct addr *addr);
 bool pool_has_family(const struct pool *pool, enum family family);

@@ -473,9 +473,11 @@ world_bgp_conf(const struct world *world)
 
 	HASH_ITER(hh, world->objects[OBJECT_BGP_CONF], e, tmp)
 	{
-		if (strcmp(e->object->name, "default") == 0 &&
+		const struct bgp_conf *conf = (const void *)e->object;
+
+		if (strcmp(conf->o.name, "default") == 0 && !conf->is_cni &&
 		    !is_hidden(world, e->object))
-			found = (const struct bgp_conf *)e->object;
+			found = conf;
 	}
 	return found;
 }

@@ -92,7 +92,7 @@ take(struct search *q, const struct pool *pool, const struct addr *addr,
 
 	d->addrs[d->n_addrs++] = (struct decision_address){ .addr = *addr,
 		.pool = arena_strdup(&d->arena, pool->o.name),
-		.protocol = pool->protocol,
+		.protocol = pool_serves_as(pool),
 		.is_new = true,
 		.how = how };
 }
@@ -155,7 +155,7 @@ keep_held(struct search *q, enum family family)
 		d->addrs[d->n_addrs++] =
 		    (struct decision_address){ .addr = l->address,
 			    .pool = arena_strdup(&d->arena, name),
-			    .protocol = pool	? pool->protocol
+			    .protocol = pool	? pool_serves_as(pool)
 				: l->is_passive ? POOL_PROTOCOL_PASSIVE
 						: POOL_PROTOCOL_BGP,
 			    .how = "" };

@@ -93,6 +93,7 @@ decode_bgp_conf(struct decoder *d, const struct tree *t, void *out)
 		return -EINVAL;
 	if (!spec)
 		return tree_err(t, d->err, "spec: missing");
+	c->is_cni = dec_is_cni(d);
 	key = spelling(spec, "routerId", "routerID");
 	if (dec_known(d, spec, known) < 0 ||
 	    dec_u32(d, spec, "as", &c->as) < 0 ||
@@ -380,8 +381,7 @@ decode_bgp_peer(struct decoder *d, const struct tree *t, void *out)
 		return -EINVAL;
 	if (!spec)
 		return tree_err(t, d->err, "spec: missing");
-	p->is_cni = tree_get(d->labels, "openelb.kubesphere.io/cni") ||
-	    tree_get(d->labels, "porter.kubesphere.io/cni");
+	p->is_cni = dec_is_cni(d);
 	if (dec_known(d, spec, known) < 0 || check_unsupported(d, spec) < 0 ||
 	    read_conf(d, spec, p) < 0 || read_timers(d, spec, p) < 0 ||
 	    read_transport(d, spec, p) < 0 || read_multihop(d, spec, p) < 0 ||

@@ -261,8 +261,7 @@ decode_eip(struct decoder *d, const struct tree *t, void *out)
 	p->is_default = has_true(d->annotations,
 			    "eip.openelb.kubesphere.io/is-default-eip") ||
 	    has_true(d->annotations, "eip.porter.kubesphere.io/is-default-eip");
-	p->is_cni = tree_get(d->labels, "openelb.kubesphere.io/cni") ||
-	    tree_get(d->labels, "porter.kubesphere.io/cni");
+	p->is_cni = dec_is_cni(d);
 	if (dec_known(d, spec, known) < 0 || read_addresses(d, spec, p) < 0 ||
 	    read_protocol(d, spec, p) < 0 || read_flags(d, spec, p) < 0 ||
 	    read_binding(d, spec, p) < 0 || read_forwarding(d, spec, p) < 0)

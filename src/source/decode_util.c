@@ -361,6 +361,13 @@ dec_value(const struct tree *map, const char *key)
 	return t && t->kind == TREE_SCALAR && *t->text ? t->text : NULL;
 }
 
+bool
+dec_is_cni(const struct decoder *d)
+{
+	return tree_get(d->labels, "openelb.kubesphere.io/cni") ||
+	    tree_get(d->labels, "porter.kubesphere.io/cni");
+}
+
 static const struct forward_word {
 	enum dec_forwarding which;
 	const char *name;

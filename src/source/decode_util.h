@@ -83,6 +83,8 @@ ATTR_NODISCARD int dec_equality(struct decoder *d, const struct tree *map,
 
 /* A label or annotation that is there and not empty, else NULL. */
 const char *dec_value(const struct tree *map, const char *key);
+/* By its label it is the CNI's to act upon. */
+bool dec_is_cni(const struct decoder *d);
 
 enum dec_forwarding {
 	DEC_FORWARD_BACKENDS,

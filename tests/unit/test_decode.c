@@ -502,6 +502,7 @@ test_bgp(void **state)
 	    "listenAddresses: [10.0.0.1, '::'], asPerRack: {r: 1}, "
 	    "families: [1], useMultiplePaths: true, policy: p, "
 	    "gracefulRestart: {enabled: true, restartTime: 60}}\n");
+	struct world *w = world_new();
 
 	(void)state;
 	assert_int_equal(c->as, 4200000000u);
@@ -518,7 +519,16 @@ test_bgp(void **state)
 	assert_int_equal(c->as, 50001);
 	assert_addr(&c->router_id, "10.0.0.2");
 	assert_int_equal(c->listen_port, 17901);
-	object_free(&c->o);
+	assert_true(world_put(w, &c->o));
+	assert_ptr_equal(world_bgp_conf(w), c);
+	c = from_file(
+	    "apiVersion: network.kubesphere.io/v1alpha2\nkind: BgpConf\n"
+	    "metadata: {name: default, labels: {porter.kubesphere.io/cni: x}}\n"
+	    "spec: {as: 50001}\n");
+	assert_true(c->is_cni);
+	assert_true(world_put(w, &c->o));
+	assert_null(world_bgp_conf(w));
+	world_free(w);
 }
 
 static void

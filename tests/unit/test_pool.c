@@ -202,6 +202,19 @@ test_binding(void **state)
 	    "passive");
 }
 
+static void
+test_left_to_the_cni(void **state)
+{
+	struct pool p = { .is_cni = true };
+
+	(void)state;
+	assert_int_equal(pool_serves_as(&p), POOL_PROTOCOL_PASSIVE);
+	p.protocol = POOL_PROTOCOL_LAYER2;
+	assert_int_equal(pool_serves_as(&p), POOL_PROTOCOL_LAYER2);
+	p = (struct pool){ 0 };
+	assert_int_equal(pool_serves_as(&p), POOL_PROTOCOL_BGP);
+}
+
 int
 main(void)
 {
@@ -209,6 +222,7 @@ main(void)
 		cmocka_unit_test(test_against_enumeration),
 		cmocka_unit_test(test_sizes),
 		cmocka_unit_test(test_binding),
+		cmocka_unit_test(test_left_to_the_cni),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

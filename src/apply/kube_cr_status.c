@@ -270,7 +270,6 @@ on_failure(struct entry *e, const struct kube_reply *reply)
 		str_fini(&text);
 	}
 	switch (result) {
-	case KUBE_PATCH_GONE:
 	case KUBE_PATCH_NEVER:
 		e->is_stuck = true;
 		return;
@@ -279,6 +278,7 @@ on_failure(struct entry *e, const struct kube_reply *reply)
 		return;
 	case KUBE_PATCH_DONE: /* cannot be: it did not fail */
 	case KUBE_PATCH_NO_ANSWER:
+	case KUBE_PATCH_GONE:
 	case KUBE_PATCH_AGAIN:
 		retry_in(e,
 		    MAX(reply->retry_after_us,

@@ -18,7 +18,9 @@
 enum kube_patch_result {
 	KUBE_PATCH_DONE,
 	KUBE_PATCH_NO_ANSWER, /* not this object's problem */
-	KUBE_PATCH_GONE, /* the watch will say so */
+	/* The watch will say so.  If not, the resource was not served: an
+	 * API server that has just started knows no CRDs for a while. */
+	KUBE_PATCH_GONE,
 	/* The right is missing, or it may be another incarnation: then the
 	 * watch decides, and just in case it is tried again. */
 	KUBE_PATCH_LATER,

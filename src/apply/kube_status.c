@@ -336,7 +336,6 @@ on_failure(struct entry *e, const struct kube_reply *reply, mono_t now)
 		set_problem(e, reply->err->text);
 		wait_until(e, e->writer->paused_until);
 		return;
-	case KUBE_PATCH_GONE:
 	case KUBE_PATCH_NEVER:
 		e->is_stuck = true;
 		return;
@@ -344,6 +343,7 @@ on_failure(struct entry *e, const struct kube_reply *reply, mono_t now)
 		wait_until(e, now + loop_jitter(KUBE_PATCH_LATER_US, 25));
 		return;
 	case KUBE_PATCH_DONE: /* cannot be: it did not fail */
+	case KUBE_PATCH_GONE:
 	case KUBE_PATCH_AGAIN:
 		wait_until(e,
 		    now +
@@ -599,7 +599,7 @@ kube_status_retry(struct kube_status_writer *w)
 	for (size_t i = 0; i < w->entries.n; i++) {
 		struct entry *e = w->entries.v[i];
 
-		if (!e->problem)
+		if (!e->problem && !e->backoff_us)
 			continue;
 		e->due = 0;
 		e->backoff_us = 0;

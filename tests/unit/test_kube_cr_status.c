@@ -277,8 +277,6 @@ test_failures(void **state)
 				failures[i].problem));
 			assert_int_equal(!*failures[i].problem,
 			    !*kube_cr_status_problem(fx->writer));
-			if (failures[i].status == 404)
-				continue;
 			kube_cr_status_retry(fx->writer);
 			turn();
 			answer_read("u1", "{\"usage\":1}");

@@ -19,6 +19,7 @@ static const struct {
 	{ "DELETED", KUBE_ITEM_DELETED },
 	{ "BOOKMARK", KUBE_ITEM_BOOKMARK },
 	{ "ERROR", KUBE_ITEM_ERROR },
+	{ "", KUBE_ITEM_NO_EVENT },
 };
 
 static const char *
@@ -176,8 +177,13 @@ read_tree(struct kube_item *item, const struct tree *root,
 	case KUBE_ITEM_ERROR:
 		read_status(item, object);
 		break;
-	case KUBE_ITEM_BOOKMARK:
 	case KUBE_ITEM_UNKNOWN:
+		snprintf(item->message, sizeof(item->message),
+		    "an event of the unknown type \"%.40s\" was left out",
+		    text_of(root, "type"));
+		break;
+	case KUBE_ITEM_BOOKMARK:
+	case KUBE_ITEM_NO_EVENT:
 		break;
 	}
 }

@@ -14,7 +14,8 @@
 #include "source/sink.h"
 
 enum kube_item_type {
-	KUBE_ITEM_UNKNOWN,
+	KUBE_ITEM_UNKNOWN, /* left out; `message` names it */
+	KUBE_ITEM_NO_EVENT, /* without a type: a list or a Status */
 	KUBE_ITEM_PUT, /* ADDED, MODIFIED, or of a list */
 	KUBE_ITEM_DELETED,
 	KUBE_ITEM_BOOKMARK,
@@ -38,7 +39,7 @@ struct kube_item {
 	long code; /* ERROR: the Status */
 	int64_t retry_after_us;
 	bool is_rv_too_large;
-	char message[320];
+	char message[320]; /* ERROR, UNKNOWN */
 };
 
 /* Delivers to `sink` what the item says; one that cannot be used is refused

@@ -114,7 +114,8 @@ random_below(struct kube_watch *w, int64_t limit)
 static void
 set_problem(struct kube_watch *w, const char *text)
 {
-	snprintf(w->problem, sizeof(w->problem), "%s", text);
+	snprintf(w->problem, sizeof(w->problem), "%s: %.400s",
+	    kinds[w->kind].resource, text);
 }
 
 /* -- going somewhere ------------------------------------------------------ */
@@ -351,9 +352,8 @@ on_garbage(struct kube_watch *w, mono_t now, struct kube_watch_todo *todo)
 {
 	todo->stop = true;
 	w->is_connected = false;
-	snprintf(w->problem, sizeof(w->problem),
-	    "%s: the answer is no Kubernetes list or watch; is the kubeconfig's server an API server?",
-	    kinds[w->kind].resource);
+	set_problem(w,
+	    "the answer is no Kubernetes list or watch; is the kubeconfig's server an API server?");
 	if (w->state == KUBE_WATCH_STREAM && ++w->streak < STREAK_MAX)
 		try_again(w, now, todo);
 	else
@@ -407,8 +407,7 @@ on_error_event(struct kube_watch *w, const struct kube_item *item, mono_t now,
 		w->streak = STREAK_MAX;
 		break;
 	}
-	snprintf(w->problem, sizeof(w->problem), "%s: %.400s",
-	    kinds[w->kind].resource, item->message);
+	set_problem(w, item->message);
 	if (++w->streak < STREAK_MAX)
 		try_again(w, now, todo);
 	else
@@ -437,6 +436,12 @@ on_item(struct kube_watch *w, bool is_too_big, mono_t now,
 		on_error_event(w, &item, now, todo);
 		return;
 	}
+	if (item.type == KUBE_ITEM_NO_EVENT) {
+		on_garbage(w, now, todo);
+		return;
+	}
+	if (item.type == KUBE_ITEM_UNKNOWN && item.is_read)
+		set_problem(w, item.message);
 	if (note_version(w, &item, now, todo) && item.is_read)
 		w->streak = 0;
 }
@@ -540,9 +545,8 @@ on_absent(struct kube_watch *w, mono_t now, struct kube_watch_todo *todo)
 	if (w->was_present ? now - w->absent_since < ABSENT_US
 			   : w->absences < 2) {
 		w->is_connected = false;
-		snprintf(w->problem, sizeof(w->problem),
-		    "%s: the server does not serve network.kubesphere.io any more; install the CRDs with: eipctl manifests | kubectl apply -f -",
-		    kinds[w->kind].resource);
+		set_problem(w,
+		    "the server does not serve network.kubesphere.io any more; install the CRDs with: eipctl manifests | kubectl apply -f -");
 		if (!w->was_present)
 			w->problem[0] = '\0';
 		go_wait(w, CONFIRM_US, KUBE_WATCH_LIST, todo);
@@ -609,9 +613,8 @@ describe_status(struct kube_watch *w)
 		    kinds[w->kind].resource, message);
 		return;
 	case 404:
-		snprintf(w->problem, sizeof(w->problem),
-		    "%s: the server could not find the requested resource (404); is the kubeconfig's server an API server?",
-		    kinds[w->kind].resource);
+		set_problem(w,
+		    "the server could not find the requested resource (404); is the kubeconfig's server an API server?");
 		return;
 	default:
 		snprintf(w->problem, sizeof(w->problem),
@@ -682,7 +685,7 @@ kube_watch_on_end(struct kube_watch *w, const struct err *err, bool is_idle,
 		return;
 	}
 	w->is_connected = false;
-	set_problem(w, err->text);
+	snprintf(w->problem, sizeof(w->problem), "%s", err->text);
 	if (is_idle && w->state == KUBE_WATCH_STREAM) {
 		/* Not even a bookmark: maybe our version is from a future
 		 * that a restored etcd does not know. */

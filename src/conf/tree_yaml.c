@@ -293,13 +293,34 @@ complain_at_offset(struct builder *b, size_t offset, const char *text)
 	complain(b, line, column, text);
 }
 
+/* libyaml does not say which character it is. */
+static void
+complain_of_character(struct builder *b, const yaml_parser_t *parser)
+{
+	struct err err;
+	char c = (char)*parser->buffer.pointer;
+
+	if (c == '\t')
+		err_set(&err, -EINVAL, "a tab cannot indent; use spaces");
+	else
+		err_set(&err, -EINVAL,
+		    "nothing can begin with %c; put it into quotes", c);
+	complain_at(b, &parser->problem_mark, err.text);
+}
+
 static void
 on_syntax_error(struct builder *b, const yaml_parser_t *parser)
 {
+	static const char no_token[] =
+	    "found character that cannot start any token";
 	struct err err;
 
 	if (parser->error == YAML_READER_ERROR) {
 		complain_at_offset(b, parser->problem_offset, parser->problem);
+		return;
+	}
+	if (parser->problem && strcmp(parser->problem, no_token) == 0) {
+		complain_of_character(b, parser);
 		return;
 	}
 	if (parser->context &&

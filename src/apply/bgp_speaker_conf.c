@@ -65,7 +65,7 @@ speaker_password_read(const char *path, char **out,
 		: rc == -EMSGSIZE ? "longer than 80 characters"
 		: rc == -EINVAL	  ? "not a regular file"
 				  : strerror(-rc),
-	    denied_remedy(rc, path, ""));
+	    denied_reading(rc, path));
 	return false;
 }
 

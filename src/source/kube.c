@@ -392,7 +392,7 @@ read_file(void *arg, const char *path, char **text, size_t *size_b,
 	if (fd < 0) {
 		rc = -errno;
 		return err_set(err, rc, "open %s: %s%s", path, strerror(-rc),
-		    denied_remedy(rc, path, ""));
+		    denied_reading(rc, path));
 	}
 	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {
 		rc = err_set(err, -EINVAL, "%s is no regular file", path);

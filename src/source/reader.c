@@ -134,11 +134,13 @@ by_name(const void *a, const void *b)
 }
 
 static const char *
-remedy(int code, const char *path)
+remedy(const struct reader *r, int code)
 {
-	return denied_remedy(-code, path,
-	    code == EACCES ? "; make it readable for the user eipd runs as"
-			   : "");
+	if (code != ENOENT)
+		return denied_reading(-code, r->dir);
+	return r->mode == DECODE_FILE
+	    ? "; create it or set objects: to another directory"
+	    : "; name another with --cluster";
 }
 
 static int
@@ -150,9 +152,7 @@ list_directory(struct reader *r, struct err *err)
 
 	if (!dir)
 		return err_set(err, -code, "%s%s", strerror(code),
-		    code == ENOENT
-			? "; create it or set objects: to another directory"
-			: remedy(code, r->dir));
+		    remedy(r, code));
 	while ((de = readdir(dir)) && r->names.n < FILES_MAX) {
 		if (reader_wants(de->d_name))
 			vec_push(&r->names, mem_strdup(de->d_name));
@@ -385,7 +385,7 @@ open_file(struct reader *r, const char *name)
 	if (rc < 0) {
 		err_set(&err, rc, "cannot be read: %s%s",
 		    rc == -EBADF ? "no regular file" : strerror(-rc),
-		    remedy(-rc, r->path));
+		    denied_reading(rc, r->path));
 		mark_broken(r);
 		refuse(r, &nobody, &err);
 		close_file(r);

@@ -41,3 +41,11 @@ denied_remedy(int code, const char *path, const char *remedy)
 	       "/etc/apparmor.d/local/usr.sbin.eipd, then systemctl reload "
 	       "apparmor";
 }
+
+const char *
+denied_reading(int code, const char *path)
+{
+	return denied_remedy(code, path,
+	    code == -EACCES ? "; make it readable for the user eipd runs as"
+			    : "");
+}

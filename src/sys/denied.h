@@ -9,5 +9,7 @@
  * keeps from us: `remedy`, unless eipd's profile of AppArmor forbids what the
  * mode permits. */
 const char *denied_remedy(int code, const char *path, const char *remedy);
+/* Likewise, of what eipd has to read. */
+const char *denied_reading(int code, const char *path);
 
 #endif

@@ -17,6 +17,7 @@
 
 #include "base/attr.h"
 #include "conf/conf.h"
+#include "source/kube.h"
 #include "sys/denied.h"
 
 #define DENIED "/srv/denied"
@@ -132,12 +133,27 @@ test_conf(void **state)
 	assert_int_equal(conf_load(DENIED, &conf, expect_error, mode), -EACCES);
 }
 
+static void
+test_kubeconfig(void **state)
+{
+	struct kube_conf conf = { .kubeconfig = DENIED };
+	struct err err;
+
+	(void)state;
+	by_mode = EACCES;
+	assert_int_equal(kube_server(&conf, &err), 0);
+	assert_string_equal(err.text,
+	    "open " DENIED ": Permission denied; make it readable for the user "
+	    "eipd runs as");
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_remedy),
 		cmocka_unit_test(test_conf),
+		cmocka_unit_test(test_kubeconfig),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

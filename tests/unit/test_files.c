@@ -207,6 +207,10 @@ test_no_directory(void **state)
 	assert_int_equal(files_read("/nonexistent", &sink, &err), -ENOENT);
 	assert_string_equal(err.text,
 	    "No such file or directory; create it or set objects: to another directory");
+	assert_int_equal(files_read_cluster("/nonexistent", "k", &sink, &err),
+	    -ENOENT);
+	assert_string_equal(err.text,
+	    "No such file or directory; name another with --cluster");
 	assert_int_equal(seen.open + seen.lists, 0);
 }
 

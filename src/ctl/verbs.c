@@ -8,6 +8,11 @@
 
 #include "base/attr.h"
 #include "ctl/request.h"
+#include "model/object.h"
+
+enum {
+	NAME_MAX_B = 63 /* of a Service, and of its namespace */
+};
 
 /* Unknown names are refused: a misspelt "undo" must not withdraw all. */
 static json_t *
@@ -69,6 +74,22 @@ get_address(const json_t *body, struct addr *out, struct ctl_answer *answer)
 	return -EINVAL;
 }
 
+/* One that no Service can have would be kept for nobody. */
+static int
+get_name(const json_t *body, const char *key, const char **out,
+    struct ctl_answer *answer)
+{
+	if (get_string(body, key, out, answer) < 0)
+		return -EINVAL;
+	if (object_is_name(*out, NAME_MAX_B))
+		return 0;
+	ctl_fail(answer, 400,
+	    "%s: expected lower-case letters, digits, \"-\" and \".\", at most "
+	    "%d, found \"%.80s\"",
+	    key, NAME_MAX_B, *out);
+	return -EINVAL;
+}
+
 static unsigned int
 status_of(int rc)
 {
@@ -106,8 +127,8 @@ verb_reserve(const struct ctl_request *req, struct ctl_answer *answer)
 	const char *name;
 
 	if (body && get_address(body, &address, answer) == 0 &&
-	    get_string(body, "namespace", &ns, answer) == 0 &&
-	    get_string(body, "name", &name, answer) == 0)
+	    get_name(body, "namespace", &ns, answer) == 0 &&
+	    get_name(body, "name", &name, answer) == 0)
 		finish(req->state->reserve(req->state->arg, &address, ns, name,
 			   &err),
 		    &err, answer);

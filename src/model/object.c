@@ -24,6 +24,15 @@ object_kind_name(enum object_kind kind)
 	return kind < OBJECT__COUNT ? kind_names[kind] : "object";
 }
 
+bool
+object_is_name(const char *s, size_t max)
+{
+	size_t n = strspn(s, "abcdefghijklmnopqrstuvwxyz0123456789-.");
+
+	return n && n <= max && !s[n] && !strchr("-.", *s) &&
+	    !strchr("-.", s[n - 1]);
+}
+
 /* One allocation holds the struct and the three strings: most objects are
  * small and there are many of them. */
 void *

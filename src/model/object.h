@@ -78,6 +78,10 @@ struct label_selector {
 /* "Service", "EndpointSlice", "Eip", ... as in the manifests. */
 const char *object_kind_name(enum object_kind kind);
 
+/* As Kubernetes has names: lower-case letters, digits, "-" and ".", the last
+ * two not at an end; at most `max` of them. */
+bool object_is_name(const char *s, size_t max);
+
 /* A zeroed object of `size_b` octets with its arena begun; NULL strings are
  * never left in `cluster`, `ns`, `name` and `uid`. */
 void *object_new(enum object_kind kind, size_t size_b, const char *cluster,

@@ -91,14 +91,12 @@ find_kind(const struct tree *tree, enum object_kind *out, struct err *err)
 static bool
 is_name(const char *s, size_t max, bool is_strict)
 {
-	static const char strict[] = "abcdefghijklmnopqrstuvwxyz0123456789-.";
 	size_t n = strlen(s);
 
+	if (is_strict)
+		return object_is_name(s, max);
 	if (n == 0 || n > max)
 		return false;
-	if (is_strict)
-		return strspn(s, strict) == n && *s != '-' && *s != '.' &&
-		    s[n - 1] != '-' && s[n - 1] != '.';
 	for (; *s; s++) {
 		if ((unsigned char)*s <= ' ' || strchr("/\"\\\x7f", *s))
 			return false;

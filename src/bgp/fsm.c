@@ -95,15 +95,17 @@ set_error(struct bgp_session *s, const char *verb,
 }
 
 /* After a connection that got past TCP has gone: wait, longer each time.  A
- * session that lived for one hold time has earned a fresh start. */
+ * session that lived for one hold time (ours, if none was agreed) has earned a
+ * fresh start. */
 static void
 hold_back(const struct step *x)
 {
 	struct bgp_conn *dial = &x->s->conn[BGP_SLOT_DIAL];
+	uint16_t hold_s = x->c->hold_s ? x->c->hold_s : x->s->conf.hold_s;
 	struct step y = *x;
 
 	if (x->c->state == BGP_FSM_STATE_ESTABLISHED &&
-	    x->ev->now - x->c->since >= x->c->hold_s * MONO_S) {
+	    x->ev->now - x->c->since >= hold_s * MONO_S) {
 		x->s->failures = 0;
 		x->s->caps_level = 0;
 	}

@@ -17,6 +17,8 @@ enum {
 	TTL_MAX = 255,
 	/* A peer that takes nothing for so long is stuck (RFC 9687). */
 	STUCK_MS = 8 * 60 * 1000,
+	KEEPALIVE_IDLE_S = 30,
+	KEEPALIVE_INTERVAL_S = 10,
 };
 
 union sockaddr_any {
@@ -156,6 +158,11 @@ sock_tune(int fd, const struct sock_peer *peer, struct err *err)
 
 	set_int(fd, IPPROTO_TCP, TCP_NODELAY, 1);
 	set_int(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, STUCK_MS);
+	/* With hold time 0 nobody else asks whether the peer is still there,
+	 * and one that restarted is taken for a second connection. */
+	set_int(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
+	set_int(fd, IPPROTO_TCP, TCP_KEEPIDLE, KEEPALIVE_IDLE_S);
+	set_int(fd, IPPROTO_TCP, TCP_KEEPINTVL, KEEPALIVE_INTERVAL_S);
 	if (is_ipv4)
 		set_int(fd, IPPROTO_IP, IP_TOS, TOS_CS6);
 	else

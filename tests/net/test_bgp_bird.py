@@ -237,6 +237,17 @@ def test_ibgp(lab):
     assert "BGP.as_path: \n" in text
 
 
+def test_hold_time_zero(lab):
+    """No BGP message tells whether the peer is still there, so TCP asks."""
+    bird = lab.bird(bird_peer(fast="hold time 0;"))
+    d = lab.speaker(GLOBAL, PEER, "commit", "announce 192.0.2.1", "start")
+    d.wait_up()
+    wait_for("route", lambda: bird.has("192.0.2.1/32"))
+    wait_for("acknowledged", lambda: "timer:(keepalive," in sh(
+        "ip", "netns", "exec", lab.ns("a"), "ss", "-Htno", "dst",
+        "10.98.0.2").stdout)
+
+
 def test_four_octet_as(lab):
     bird = lab.bird(bird_peer(remote=4200000001))
     d = lab.speaker("global 4200000001 10.98.0.1", PEER, "commit",

@@ -369,6 +369,17 @@ test_back_off(void **state)
 	b.now += 30 * MONO_S;
 	event(&b, 0, BGP_EVENT_TCP_DOWN);
 	assert_int_equal(b.s.failures, 1);
+	/* Without a hold time it has to live for the one we wanted. */
+	b.open.hold_s = 0;
+	for (unsigned int i = 2; i <= 3; i++) {
+		event(&b, 0, BGP_EVENT_IDLE_TIMER);
+		event(&b, 0, BGP_EVENT_TCP_UP);
+		event(&b, 0, BGP_EVENT_RX_OPEN);
+		event(&b, 0, BGP_EVENT_RX_KEEPALIVE);
+		b.now += 89 * MONO_S;
+		event(&b, 0, BGP_EVENT_TCP_DOWN);
+		assert_int_equal(b.s.failures, i);
+	}
 }
 
 static void

@@ -148,6 +148,15 @@ reread_password(struct speaker_peer *p)
 	return true;
 }
 
+/* Who dials reads it then; who waits for the peer has to look now and then:
+ * with the old one the kernel drops what the peer sends, without a word. */
+static bool
+awaits_new_password(const struct speaker_peer *p)
+{
+	return p->conf.is_passive && p->conf.password_file &&
+	    p->session.is_started && p->shown == BGP_FSM_STATE_ACTIVE;
+}
+
 static void
 dial(struct speaker_peer *p, unsigned int slot)
 {
@@ -228,7 +237,7 @@ arm_timer(struct speaker_peer *p)
 	unsigned int slot;
 	mono_t when;
 
-	if (p->conf.awaits_password)
+	if (p->conf.awaits_password || awaits_new_password(p))
 		loop_timer_arm(p->timer, PASSWORD_RETRY_US);
 	else if (!bgp_session_next_timer(&p->session, &when, &slot, &timer))
 		loop_timer_disarm(p->timer);
@@ -371,6 +380,16 @@ retry_password(struct speaker_peer *p)
 	speaker_peer_start(p);
 }
 
+static void
+look_for_password(struct speaker_peer *p)
+{
+	if (!reread_password(p))
+		snprintf(p->session.last_error, sizeof(p->session.last_error),
+		    "%s", p->dial_error);
+	p->dial_error[0] = '\0';
+	note_change(p);
+}
+
 /* The hold timer is judged after the socket was read: what the peer said may
  * have waited there while we were busy. */
 static void
@@ -380,6 +399,8 @@ on_timer(void *arg)
 
 	if (p->conf.awaits_password)
 		retry_password(p);
+	else if (awaits_new_password(p))
+		look_for_password(p);
 	for (unsigned int i = 0; i < TIMERS_MAX; i++) {
 		struct bgp_event ev = { 0 };
 		enum bgp_timer timer;

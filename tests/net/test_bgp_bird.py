@@ -327,6 +327,20 @@ def test_md5_incoming(lab, tmp_path):
     d.wait_up()
 
 
+def test_md5_incoming_changes(lab, tmp_path):
+    """Nobody dials who would read the file again."""
+    key = tmp_path / "key"
+    key.write_text("before\n")
+    lab.bird(bird_peer("password \"secret\";"))
+    d = lab.speaker(LISTEN, f"{PEER} passive=1 password-file={key}", "commit",
+                    "start")
+    wait_for("peer", lambda: "waits for the peer" in d.peer())
+    key.unlink()
+    wait_for("peer", lambda: "No such file" in d.peer())
+    key.write_text("secret\n")
+    d.wait_up()
+
+
 def test_password_file_is_missing(lab, tmp_path):
     lab.bird(bird_peer("passive yes; password \"secret\";"))
     key = tmp_path / "key"

@@ -51,7 +51,9 @@ next_hop(const struct speaker_peer *p, const struct addr *local,
 {
 	struct addr found = { 0 };
 
-	if (local->family == family && !addr_is_link_local(local))
+	/* 169.254.0.0/16 is what some number such links with. */
+	if (local->family == family &&
+	    (family == FAMILY_IPV4 || !addr_is_link_local(local)))
 		return *local;
 	if (family == FAMILY_IPV6 && addr_is_set(&p->conf.next_hop_ipv6))
 		return p->conf.next_hop_ipv6;

@@ -226,6 +226,18 @@ def test_session_over_ipv6(lab):
     assert "BGP.next_hop: 10.98.0.1" in text
 
 
+def test_link_numbered_with_169_254(lab):
+    for i, n in enumerate("ab", 1):
+        sh("ip", "-n", lab.ns(n), "addr", "add", f"169.254.7.{i}/30", "dev",
+           "eth0")
+    bird = lab.bird(bird_peer(local="169.254.7.2", neighbor="169.254.7.1"))
+    d = lab.speaker(GLOBAL, "peer up 169.254.7.2 65000 hold=9", "commit",
+                    "announce 192.0.2.1", "start")
+    d.wait_up()
+    wait_for("route", lambda: bird.has("192.0.2.1/32"))
+    assert "BGP.next_hop: 169.254.7.1" in bird.ask("show route all")
+
+
 def test_ibgp(lab):
     bird = lab.bird(bird_peer(remote=65000))
     d = lab.speaker("global 65000 10.98.0.1", PEER, "commit",

@@ -68,9 +68,6 @@ void
 admit_service(const struct plan_input *in, const struct service *service,
     struct decision *decision)
 {
-	struct forwarding f =
-	    forwarding_or(service->forwarding, in->conf.forwarding);
-
 	decision->is_ours = is_ours(in, service, &decision->admission);
 	if (service->o.is_deleting) {
 		decision->is_ours = false;
@@ -87,7 +84,15 @@ admit_service(const struct plan_input *in, const struct service *service,
 	else if (service->n_ports == 0)
 		decision_refuse(decision, "NoPorts",
 		    "spec.ports is empty; give at least one port");
-	else if (f.backends == FORWARD_BACKENDS_NODE)
+}
+
+void
+admit_forwarding(const struct service *service, struct forwarding f,
+    struct decision *decision)
+{
+	if (decision->is_refused)
+		return;
+	if (f.backends == FORWARD_BACKENDS_NODE)
 		decision_refuse(decision, "NotSupported",
 		    "backends \"node\" is not supported by this version; "
 		    "use nodeport or endpoint");

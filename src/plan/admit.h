@@ -12,6 +12,10 @@
 void admit_service(const struct plan_input *in, const struct service *service,
     struct decision *decision);
 
+/* Likewise, if there is no way to its backends: `f` is in force for it. */
+void admit_forwarding(const struct service *service, struct forwarding f,
+    struct decision *decision);
+
 /* is_refused with a reason; the text is formatted into the decision. */
 void decision_refuse(struct decision *decision, const char *reason,
     const char *fmt, ...) ATTR_PRINTF(3, 4);

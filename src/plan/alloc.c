@@ -592,9 +592,8 @@ refuse_no_address(struct search *q, enum family family)
 		    family_name(family), candidates_text(q));
 }
 
-/* Both or nothing, but nothing that is held is given up for it. */
-static void
-drop_new(struct decision *d)
+void
+alloc_drop_new(struct decision *d)
 {
 	size_t kept = 0;
 
@@ -655,7 +654,8 @@ alloc_addresses(const struct plan_input *in, struct alloc_hints *hints,
 		fill_candidates(&q, families, n, false);
 		return;
 	}
-	drop_new(decision);
+	/* Both or nothing, but nothing that is held is given up for it. */
+	alloc_drop_new(decision);
 	fill_candidates(&q, &missing, 1, true);
 	refuse_no_address(&q, missing);
 }

@@ -25,4 +25,7 @@ const struct pool *alloc_pool_of(const struct world *world,
 void alloc_addresses(const struct plan_input *in, struct alloc_hints *hints,
     const struct service *service, struct decision *decision);
 
+/* What it does not hold already. */
+void alloc_drop_new(struct decision *decision);
+
 #endif

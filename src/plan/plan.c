@@ -72,6 +72,9 @@ plan_service(const struct plan_input *in, const struct service *service)
 		return d;
 	alloc_addresses(in, in->cache->hints, service, d);
 	f = effective_forwarding(in, service, d);
+	admit_forwarding(service, f, d);
+	if (d->is_refused)
+		alloc_drop_new(d);
 	if (d->n_addrs)
 		backends_choose(in, in->cache->nodes, service, f, d);
 	d->is_announced =

@@ -23,6 +23,12 @@
 	"metadata: {namespace: " ns ", name: " name meta "}\n"                 \
 	"spec: {type: LoadBalancer, loadBalancerClass: eipd.io/eipd, "         \
 	"ports: [{port: 80, nodePort: 30080}], ipFamilies: [IPv4]" spec "}\n"
+#define PORTLESS(name, annotations)                                            \
+	"---\napiVersion: v1\nkind: Service\n"                                 \
+	"metadata: {namespace: default, name: " name                           \
+	", annotations: {" annotations "}}\n"                                  \
+	"spec: {type: LoadBalancer, loadBalancerClass: eipd.io/eipd, "         \
+	"ports: [{port: 80}], ipFamilies: [IPv4]}\n"
 #define WEB(name) SERVICE("default", name, "", "")
 #define ASK(address) ", annotations: {eipd.io/addresses: \"" address "\"}"
 
@@ -164,13 +170,16 @@ static const struct plan_case {
 		"b", "", ", loadBalancerSourceRanges: [0.0.0.0/0]"),
 	    "default/a!NotSupported default/b=192.0.2.1(p)" },
 	{ "no node port, no address",
-	    POOL("p", DEFAULT_POOL,
-		"address: 192.0.2.1") "---\napiVersion: v1\nkind: Service\n"
-				      "metadata: {namespace: default, name: a}\n"
-				      "spec: {type: LoadBalancer, loadBalancerClass: eipd.io/eipd, "
-				      "allocateLoadBalancerNodePorts: false, ports: [{port: 80}], "
-				      "ipFamilies: [IPv4]}\n",
+	    POOL("p", DEFAULT_POOL, "address: 192.0.2.1") PORTLESS("a", ""),
 	    "default/a!NoNodePort" },
+	{ "a pool says where packets go, and whether they can",
+	    POOL("e", "", "address: 192.0.2.1-192.0.2.2, backends: endpoint")
+		POOL("n", "", "address: 192.0.2.9, backends: node")
+		    PORTLESS("a", "eipd.io/pool: n") PORTLESS("b",
+			"eipd.io/pool: e, eipd.io/backends: nodeport")
+			PORTLESS("c", "eipd.io/pool: e"),
+	    "default/a!NotSupported default/b!NoNodePort "
+	    "default/c=192.0.2.1(e)" },
 };
 
 static void

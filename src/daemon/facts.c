@@ -253,18 +253,44 @@ on_gone(struct app *app, const struct object *o)
 }
 
 static void
+forget_refusal(struct app *app, const char *cluster, const char *ns,
+    const char *name)
+{
+	struct str key = { 0 };
+
+	str_printf(&key, "%s/%s/%s", cluster, ns, name);
+	for (size_t i = app->refused.n; i-- > 0;) {
+		if (strcmp(app->refused.v[i], key.s) != 0)
+			continue;
+		free(app->refused.v[i]);
+		vec_remove(&app->refused, i);
+	}
+	str_fini(&key);
+}
+
+static void
 gone(void *arg, enum object_kind kind, const char *cluster, const char *ns,
     const char *name)
 {
 	struct app *app = arg;
 	const struct object *o = world_get(app->world, kind, cluster, ns, name);
+	char subject[SUBJECT_B];
 
 	if (kind == OBJECT_EIP)
 		unpark(app, cluster, name);
-	if (!o)
-		return;
-	on_gone(app, o);
-	world_remove(app->world, kind, cluster, ns, name);
+	if (kind == OBJECT_SERVICE)
+		forget_refusal(app, cluster, ns, name);
+	if (o) {
+		on_gone(app, o);
+		world_remove(app->world, kind, cluster, ns, name);
+	} else {
+		/* It never had a version that could be used, but kernel and
+		 * database may know it from before the start. */
+		subject_of(subject, kind, ns, name);
+		problems_clear(app->problems, subject);
+		if (kind == OBJECT_SERVICE)
+			reconcile_dirty(app, cluster, ns, name);
+	}
 	reconcile_kick(app);
 	if (kind == OBJECT_EIP && app->parked.n)
 		retry_parked(app);
@@ -317,6 +343,7 @@ remember_refused(struct app *app, const char *cluster, const char *ns,
 {
 	struct str key = { 0 };
 
+	forget_refusal(app, cluster, ns, name); /* once is enough */
 	str_printf(&key, "%s/%s/%s", cluster, ns, name);
 	vec_push(&app->refused, str_steal(&key));
 }

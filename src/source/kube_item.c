@@ -76,7 +76,7 @@ find(const struct kube_item *item, const char *text, size_t size_b,
  * than the name. */
 static void
 read_broken(struct kube_item *item, const char *text, size_t size_b,
-    const struct sink *sink, const struct err *err)
+    const struct sink *sink, struct err *err)
 {
 	const char *path[] = { "type" };
 	struct decode_identity identity = { .kind = item->kind };
@@ -90,6 +90,7 @@ read_broken(struct kube_item *item, const char *text, size_t size_b,
 		item->type = type_of(type);
 	if (note_age(item))
 		return;
+	err->line = 0; /* of an event that nobody has in a file */
 	if (item->type == KUBE_ITEM_DELETED && identity.name[0])
 		sink->gone(sink->arg, item->kind, item->cluster, identity.ns,
 		    identity.name);

@@ -366,6 +366,35 @@ def test_large_event(net, eipd, server, web, size_b, words):
         nudge(net, "smaller")
 
 
+# Versions that cannot be used
+
+
+def unusable(x):
+    """Each later version of next."""
+    for line in x.lines():
+        e = json.loads(line)
+        thing = e["object"]
+        if e["type"] == "MODIFIED" and thing["metadata"]["name"] == "next":
+            thing["spec"]["ports"][0]["port"] = 0
+        x.send(json.dumps(e).encode() + b"\n")
+
+
+def test_refused_and_then_deleted(net, eipd, server, web):
+    server.fault("watch", "services", unusable)
+    server.cut("watch", "services")
+    server.wait_given("watch", "services")
+    net.kube.apply(service("next"))
+    wait_for("status of next", lambda: ingress(net, "next"))
+    address = ingress(net, "next")[0]
+    problem(eipd, "default/next", "port: missing")
+    assert route(net, address)
+    delete(net, "next")
+    wait_for("next gone", lambda: not eipd.service("default", "next"))
+    wait_for("no route", lambda: not route(net, address))
+    wait_for("no complaint left", lambda: not [
+        p for p in eipd.problems() if p["subject"] != "nodes"])
+
+
 # Status writes
 
 

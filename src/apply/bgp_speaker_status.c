@@ -133,6 +133,7 @@ speaker_peer_status(const struct speaker_peer *p,
 		.updates_out = p->updates_out,
 		.notifications_in = p->notifications_in,
 		.notifications_out = p->notifications_out,
+		.is_off = p->conf.is_admin_down || p->conf.is_cni,
 	};
 
 	if (!p->out)

@@ -53,11 +53,16 @@ emit_peer(void *arg, const struct peer_status *p)
 	snprintf(text, sizeof(text), "%s%s%s%s%s", bgp_state_name(p->state),
 	    *p->last_error ? ": " : "", p->last_error, *p->message ? ": " : "",
 	    p->message);
-	emit(sink,
-	    p->state == BGP_STATE_ESTABLISHED ? SEVERITY_WARNING
-					      : SEVERITY_ERROR,
-	    subject, text,
-	    "compare the BgpPeer with the router's configuration");
+	if (p->is_off)
+		emit(sink, SEVERITY_WARNING, subject, text,
+		    "remove conf.adminDown, or the label cni, if it is to come "
+		    "up");
+	else
+		emit(sink,
+		    p->state == BGP_STATE_ESTABLISHED ? SEVERITY_WARNING
+						      : SEVERITY_ERROR,
+		    subject, text,
+		    "compare the BgpPeer with the router's configuration");
 }
 
 static void

@@ -89,6 +89,7 @@ struct peer_status {
 	uint64_t updates_in, updates_out;
 	uint64_t notifications_in, notifications_out;
 	bool is_end_of_rib_sent;
+	bool is_off; /* as its object wants it: adminDown, or the label cni */
 	/* Established only. */
 	uint32_t peer_id; /* its router id */
 	uint16_t hold_time_s; /* as agreed */

@@ -74,8 +74,8 @@ const struct pool *world_pool(const struct world *world, const char *name);
 /* A pool in force, of another name, that shares an address with `pool`. */
 const struct pool *world_overlapping_pool(const struct world *world,
     const struct pool *pool);
-/* The BgpConf named `default` in force, NULL if none or left to the CNI; the peers in force,
- * sorted by name, the caller frees the array. */
+/* The BgpConf named `default` in force, NULL if none or left to the CNI; the
+ * peers in force, sorted by name, the caller frees the array. */
 const struct bgp_conf *world_bgp_conf(const struct world *world);
 const struct bgp_peer **world_bgp_peers(const struct world *world, size_t *n);
 

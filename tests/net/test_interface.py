@@ -417,6 +417,15 @@ def test_check(eipd, web):
     assert eipd.ctl("check")[0] == 0
 
 
+def test_check_of_a_peer_that_is_meant_to_be_down(eipd, web):
+    down = objects.bgp_peer("down", address="10.91.0.77", adminDown=True)
+    with eipd.extra("down", down):
+        p = wait_for("told", lambda: [p for p in eipd.problems()
+                                      if p["subject"] == "peer down"])[0]
+        assert p["severity"] == "warning" and "adminDown" in p["remedy"]
+        assert eipd.ctl("check")[0] == 0
+
+
 # withdraw-all, reload
 
 

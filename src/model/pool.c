@@ -64,10 +64,15 @@ range_of(const struct addr_range *v, size_t n, const struct addr *a)
 }
 
 bool
+pool_spans(const struct pool *pool, const struct addr *addr)
+{
+	return range_of(pool->ranges, pool->n_ranges, addr);
+}
+
+bool
 pool_offers(const struct pool *pool, const struct addr *addr)
 {
-	return !is_buggy(pool, addr) &&
-	    range_of(pool->ranges, pool->n_ranges, addr) &&
+	return pool_spans(pool, addr) && !is_buggy(pool, addr) &&
 	    !range_of(pool->excluded, pool->n_excluded, addr);
 }
 

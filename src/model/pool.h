@@ -52,7 +52,9 @@ struct pool {
 
 /* How its addresses are served: one left to the CNI is passive. */
 enum pool_protocol pool_serves_as(const struct pool *pool);
-/* In a range, not excluded, not skipped by avoid_buggy_ips. */
+/* In a range. */
+bool pool_spans(const struct pool *pool, const struct addr *addr);
+/* And not excluded, not skipped by avoid_buggy_ips. */
 bool pool_offers(const struct pool *pool, const struct addr *addr);
 bool pool_has_family(const struct pool *pool, enum family family);
 /* Number of offered addresses; UINT64_MAX when it is more. */

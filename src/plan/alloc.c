@@ -249,9 +249,11 @@ pool_for_address(struct search *q, const struct addr *addr)
 	for (size_t i = 0; i < n; i++) {
 		const char *text;
 
-		if (!pool_offers(pools[i], addr))
+		if (!pool_spans(pools[i], addr))
 			continue;
-		text = objection(q, pools[i], true);
+		text = pool_offers(pools[i], addr)
+		    ? objection(q, pools[i], true)
+		    : "left out by its exclude or avoidBuggyIPs";
 		if (!text)
 			return pools[i];
 		snprintf(q->why, sizeof(q->why), "pool %s: %s",

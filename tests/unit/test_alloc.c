@@ -180,6 +180,26 @@ test_refused_address_and_pools(void **state)
 }
 
 static void
+test_address_that_its_pool_leaves_out(void **state)
+{
+	struct fixture fx;
+
+	(void)state;
+	fixture_init(&fx);
+	apply_pool(&fx, "p", "address: 192.0.2.0/29, exclude: [192.0.2.5]");
+	apply_service(&fx, "a", 80, "eipd.io/addresses: 192.0.2.5");
+	apply_service(&fx, "b", 80, "eipd.io/addresses: 192.0.2.8");
+	fixture_pass(&fx);
+	expect_message(&fx, "a",
+	    "192.0.2.5, asked for by eipd.io/addresses, cannot be had: pool p: "
+	    "left out by its exclude or avoidBuggyIPs");
+	expect_message(&fx, "b",
+	    "192.0.2.8, asked for by eipd.io/addresses, cannot be had: outside "
+	    "every pool");
+	fixture_fini(&fx);
+}
+
+static void
 test_named_pool_is_absent(void **state)
 {
 	struct fixture fx;
@@ -205,6 +225,7 @@ main(void)
 		cmocka_unit_test(test_sharer_returns_to_its_own),
 		cmocka_unit_test(test_second_family_is_full),
 		cmocka_unit_test(test_refused_address_and_pools),
+		cmocka_unit_test(test_address_that_its_pool_leaves_out),
 		cmocka_unit_test(test_named_pool_is_absent),
 	};
 

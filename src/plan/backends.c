@@ -303,7 +303,42 @@ backend_order(const void *a, const void *b)
 	const struct backend *bb = b;
 	int c = addr_cmp(&ba->addr, &bb->addr);
 
-	return c ? c : (int)ba->port - (int)bb->port;
+	if (!c)
+		c = (int)ba->port - (int)bb->port;
+	return c ? c : (int)ba->state - (int)bb->state;
+}
+
+/* One pod may stand in two slices while it moves: it is ready if one of them
+ * says so.  Of more than there is room for, those are left out first that only
+ * end what they began.  `v` is sorted. */
+static void
+keep_endpoints(const struct backend *v, size_t n, struct chosen *out)
+{
+	size_t active = 0;
+	size_t draining;
+	size_t kept = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		const struct backend *last = kept ? &out->v[kept - 1] : NULL;
+
+		if (last && last->port == v[i].port &&
+		    addr_eq(&last->addr, &v[i].addr))
+			continue;
+		active += v[i].state == BACKEND_ACTIVE;
+		out->v[kept++] = v[i];
+	}
+	active = MIN(active, (size_t)BACKENDS_PER_FRONTEND_MAX);
+	draining = BACKENDS_PER_FRONTEND_MAX - active;
+	out->n_usable = active;
+	for (size_t i = 0; i < kept; i++) {
+		size_t *room =
+		    out->v[i].state == BACKEND_ACTIVE ? &active : &draining;
+
+		if (!*room)
+			continue;
+		--*room;
+		out->v[out->n++] = out->v[i];
+	}
 }
 
 static bool
@@ -356,15 +391,7 @@ choose_endpoints(const struct plan_input *in, const struct service *s,
 	}
 	vec_sort(&v, backend_order);
 	out->v = arena_array(&d->backends_arena, struct backend, v.n);
-	for (size_t i = 0; i < v.n; i++) {
-		/* One pod may stand in two slices while it moves. */
-		if (out->n && backend_order(&out->v[out->n - 1], &v.v[i]) == 0)
-			continue;
-		if (out->n == BACKENDS_PER_FRONTEND_MAX)
-			break;
-		out->v[out->n++] = v.v[i];
-		out->n_usable += v.v[i].state == BACKEND_ACTIVE;
-	}
+	keep_endpoints(v.v, v.n, out);
 	vec_fini(&v);
 }
 

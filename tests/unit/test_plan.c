@@ -388,6 +388,12 @@ test_message_names_each_pool(void **state)
 	"}\nstatus: {addresses: [{type: InternalIP, address: " four            \
 	"}], conditions: [{type: Ready, status: \"True\"}]}\n"
 
+#define SLICE(name, endpoints)                                                 \
+	"---\napiVersion: discovery.k8s.io/v1\nkind: EndpointSlice\n"          \
+	"metadata: {namespace: default, name: " name                           \
+	", labels: {kubernetes.io/service-name: a}}\naddressType: IPv4\n"      \
+	"ports: [{name: \"\", port: 8080}]\nendpoints: [" endpoints "]\n"
+
 static void
 expect_backends(struct fixture *fx, const char *want)
 {
@@ -444,16 +450,13 @@ test_local_policy(void **state)
 	(void)state;
 	fixture_init(&fx);
 	fixture_apply(&fx, "k",
-	    POOL("p", DEFAULT_POOL, "address: 192.0.2.1") SERVICE("default",
-		"a", "", ", externalTrafficPolicy: Local") NODE("n1",
-		"10.0.0.1", "") NODE("n2", "10.0.0.2",
-		"") "---\napiVersion: discovery.k8s.io/v1\nkind: EndpointSlice\n"
-		    "metadata: {namespace: default, name: a-1, labels: "
-		    "{kubernetes.io/service-name: a}}\n"
-		    "addressType: IPv4\nports: [{name: \"\", port: 8080}]\n"
-		    "endpoints: [{addresses: [10.9.0.1], nodeName: n2}, "
-		    "{addresses: [10.9.0.2], nodeName: n1, conditions: {ready: "
-		    "false}}]\n");
+	    POOL("p", DEFAULT_POOL, "address: 192.0.2.1")
+		SERVICE("default", "a", "", ", externalTrafficPolicy: Local")
+		    NODE("n1", "10.0.0.1", "") NODE("n2", "10.0.0.2", "")
+			SLICE("a-1",
+			    "{addresses: [10.9.0.1], nodeName: n2}, "
+			    "{addresses: [10.9.0.2], nodeName: n1, conditions: "
+			    "{ready: false}}"));
 	fixture_pass(&fx);
 	expect_backends(&fx, "192.0.2.1:80/TCP -> 10.0.0.2:30080(active)");
 	fixture_remove(&fx, OBJECT_SLICE, "k", "default", "a-1");
@@ -471,49 +474,59 @@ count(const char *text, const char *word)
 	return n;
 }
 
+/* Of the Service "a" of these objects. */
+static void
+expect_counts(struct str *objects, size_t n_active, size_t n_draining)
+{
+	struct fixture fx;
+	char *got;
+
+	fixture_init(&fx);
+	fixture_apply(&fx, "k", str_get(objects));
+	str_fini(objects);
+	fixture_pass(&fx);
+	got = fixture_show_backends(&fx, "default", "a");
+	assert_int_equal(count(got, "(active)"), n_active);
+	assert_int_equal(count(got, "(draining)"), n_draining);
+	free(got);
+	fixture_fini(&fx);
+}
+
 /* Each node has a pod of its own, which nobody else would send to. */
 static void
 test_local_uses_all_nodes(void **state)
 {
-	struct fixture fx;
-	struct str endpoints = { 0 };
-	char *got;
+	struct str yaml = { 0 };
 
 	(void)state;
-	fixture_init(&fx);
-	fixture_apply(&fx, "k",
+	str_add(&yaml,
 	    POOL("p", DEFAULT_POOL, "address: 192.0.2.1")
 		SERVICE("default", "a", "", ", externalTrafficPolicy: Local"));
-	for (int i = 0; i < 100; i++) {
-		char name[20];
-		char addr[20];
-		struct str yaml = { 0 };
+	for (int i = 0; i < 100; i++)
+		str_printf(&yaml,
+		    NODE("n%d", "10.0.0.%d", "")
+			SLICE("s%d", "{addresses: [10.9.0.%d], nodeName: n%d}"),
+		    i, i + 1, i, i + 1, i);
+	expect_counts(&yaml, 100, 0);
+}
 
-		snprintf(name, sizeof(name), "n%d", i);
-		snprintf(addr, sizeof(addr), "10.0.0.%d", i + 1);
-		str_printf(&yaml, NODE("%s", "%s", ""), name, addr);
-		fixture_apply(&fx, "k", str_get(&yaml));
-		str_fini(&yaml);
-		str_printf(&endpoints,
-		    "%s{addresses: [10.9.0.%d], nodeName: %s}", i ? ", " : "",
-		    i + 1, name);
-	}
-	got = str_steal(&endpoints);
-	str_printf(&endpoints,
-	    "apiVersion: discovery.k8s.io/v1\nkind: EndpointSlice\n"
-	    "metadata: {namespace: default, name: a-1, labels: "
-	    "{kubernetes.io/service-name: a}}\n"
-	    "addressType: IPv4\nports: [{name: \"\", port: 8080}]\n"
-	    "endpoints: [%s]\n",
-	    got);
-	free(got);
-	fixture_apply(&fx, "k", str_get(&endpoints));
-	str_fini(&endpoints);
-	fixture_pass(&fx);
-	got = fixture_show_backends(&fx, "default", "a");
-	assert_int_equal(count(got, "(active)"), 100);
-	free(got);
-	fixture_fini(&fx);
+/* In the middle of a rollout, more than there is room for: who is ready comes
+ * before who ends, and one that one of two slices calls ready is. */
+static void
+test_endpoints_that_end(void **state)
+{
+	struct str yaml = { 0 };
+
+	(void)state;
+	str_add(&yaml,
+	    POOL("p", DEFAULT_POOL, "address: 192.0.2.1, backends: endpoint")
+		PORTLESS("a", "") SLICE("again", "{addresses: [10.9.0.1]}"));
+	for (int i = 0; i < 200; i++)
+		str_printf(&yaml,
+		    SLICE("s%d",
+			"{addresses: [10.9.0.%d], conditions: {ready: %s}}"),
+		    i, i + 1, i < 150 ? "false" : "true");
+	expect_counts(&yaml, 51, 128 - 51);
 }
 
 static void
@@ -529,12 +542,8 @@ test_subset_is_stable(void **state)
 	fixture_apply(&fx, "k",
 	    POOL("p", DEFAULT_POOL, "address: 192.0.2.1") WEB("a"));
 	for (int i = 0; i < 300; i++) {
-		snprintf(yaml, sizeof(yaml),
-		    "apiVersion: v1\nkind: Node\nmetadata: {name: n%d}\n"
-		    "status: {addresses: [{type: InternalIP, address: "
-		    "10.0.%d.%d}], conditions: [{type: Ready, status: "
-		    "\"True\"}]}\n",
-		    i, i / 200, i % 200 + 1);
+		snprintf(yaml, sizeof(yaml), NODE("n%d", "10.0.%d.%d", ""), i,
+		    i / 200, i % 200 + 1);
 		fixture_apply(&fx, "k", yaml);
 	}
 	fixture_pass(&fx);
@@ -623,26 +632,18 @@ test_nodes_that_matter(void **state)
 	fixture_fini(&fx);
 }
 
-static char *
-pools_in_order(const struct fixture *fx)
+static void
+check_pools(const struct fixture *fx, const char *want)
 {
-	struct str out = { 0 };
+	struct str got = { 0 };
 	size_t n;
 	const struct pool *const *pools = world_pools(fx->world, &n);
 
 	for (size_t i = 0; i < n; i++)
-		str_printf(&out, "%s%s/%s", i ? " " : "", pools[i]->o.cluster,
+		str_printf(&got, "%s%s/%s", i ? " " : "", pools[i]->o.cluster,
 		    pools[i]->o.name);
-	return str_steal(&out);
-}
-
-static void
-check_pools(const struct fixture *fx, const char *want)
-{
-	char *got = pools_in_order(fx);
-
-	assert_string_equal(got, want);
-	free(got);
+	assert_string_equal(str_get(&got), want);
+	str_fini(&got);
 }
 
 static void
@@ -687,6 +688,7 @@ main(void)
 		cmocka_unit_test(test_backends),
 		cmocka_unit_test(test_local_policy),
 		cmocka_unit_test(test_local_uses_all_nodes),
+		cmocka_unit_test(test_endpoints_that_end),
 		cmocka_unit_test(test_subset_is_stable),
 		cmocka_unit_test(test_nodes_that_matter),
 		cmocka_unit_test(test_pools_in_order),

@@ -310,6 +310,15 @@ count_wanted_routes(const struct explain *e)
 	return n;
 }
 
+static const char *
+unserved_protocol(const struct decision *d)
+{
+	for (size_t i = 0; i < d->n_addrs; i++)
+		if (!pool_protocol_is_served(d->addrs[i].protocol))
+			return pool_protocol_name(d->addrs[i].protocol);
+	return NULL;
+}
+
 static void
 step_routes(struct explain *e)
 {
@@ -319,8 +328,15 @@ step_routes(struct explain *e)
 
 	e->n_routes = count_wanted_routes(e);
 	if (e->n_addrs && e->n_routes == 0) {
-		str_add(&e->text, "passive: the route is someone else's");
-		step_plain(e, "routes", true);
+		const char *protocol = unserved_protocol(d);
+
+		if (protocol)
+			str_printf(&e->text, "nothing announces protocol %s",
+			    protocol);
+		else
+			str_add(&e->text,
+			    "passive: the route is someone else's");
+		step_plain(e, "routes", !protocol);
 		return;
 	}
 	if (e->n_addrs == 0)

@@ -57,8 +57,7 @@ objection(const struct pool_usage *usage)
 		       "given";
 	if (pool->is_disabled)
 		return "disabled: what is held stays, nothing new is given";
-	if (pool->protocol == POOL_PROTOCOL_LAYER2 ||
-	    pool->protocol == POOL_PROTOCOL_VIP)
+	if (!pool_protocol_is_served(pool->protocol))
 		return "this protocol is not supported by this version";
 	if (usage->n[USAGE_FREE] == 0 && usage->n[USAGE_STICKY] == 0)
 		return "full";

@@ -177,18 +177,11 @@ used_json(const struct lease_table *table, const struct usage_of_pool *u,
 	return used;
 }
 
-static bool
-is_protocol_served(const struct pool *pool)
-{
-	return pool->protocol == POOL_PROTOCOL_BGP ||
-	    pool->protocol == POOL_PROTOCOL_PASSIVE;
-}
-
 static json_t *
 pool_message(const struct pool *pool, const struct usage_of_pool *u,
     size_t n_listed)
 {
-	if (!is_protocol_served(pool))
+	if (!pool_protocol_is_served(pool->protocol))
 		return json_string(
 		    "this protocol is not supported by this version");
 	if (pool->is_disabled)
@@ -221,8 +214,8 @@ pool_json(const struct app *app, const struct pool *pool)
 	    u.n >= total, "usage", (json_int_t)u.n, "poolSize",
 	    (json_int_t)total, "message",
 	    pool_message(pool, &u, json_object_size(used)), "ready",
-	    is_protocol_served(pool) && !pool->o.is_deleting, "v4",
-	    pool_has_family(pool, FAMILY_IPV4), "used", used);
+	    pool_protocol_is_served(pool->protocol) && !pool->o.is_deleting,
+	    "v4", pool_has_family(pool, FAMILY_IPV4), "used", used);
 	if (pool->n_ranges) {
 		json_object_set_new(status, "firstIP",
 		    address(&pool->ranges[0].first));

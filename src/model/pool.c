@@ -20,6 +20,13 @@ pool_protocol_name(enum pool_protocol protocol)
 	return protocol_names[protocol];
 }
 
+bool
+pool_protocol_is_served(enum pool_protocol protocol)
+{
+	return protocol == POOL_PROTOCOL_BGP ||
+	    protocol == POOL_PROTOCOL_PASSIVE;
+}
+
 enum pool_protocol
 pool_serves_as(const struct pool *pool)
 {

@@ -19,6 +19,8 @@ enum pool_protocol {
 };
 
 const char *pool_protocol_name(enum pool_protocol protocol);
+/* By this version. */
+bool pool_protocol_is_served(enum pool_protocol protocol);
 
 struct pool {
 	struct object o;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/str.h"
+#include "model/pool.h"
 
 void
 decision_refuse(struct decision *decision, const char *reason, const char *fmt,
@@ -84,6 +85,24 @@ admit_service(const struct plan_input *in, const struct service *service,
 	else if (service->n_ports == 0)
 		decision_refuse(decision, "NoPorts",
 		    "spec.ports is empty; give at least one port");
+}
+
+void
+admit_protocols(struct decision *decision)
+{
+	for (size_t i = 0; i < decision->n_addrs; i++) {
+		const struct decision_address *a = &decision->addrs[i];
+		char text[ADDR_TEXT_B];
+
+		if (decision->is_refused ||
+		    pool_protocol_is_served(a->protocol))
+			continue;
+		decision_refuse(decision, "NotSupported",
+		    "%s is not announced: protocol %s of its pool %s is not "
+		    "supported by this version",
+		    addr_text(&a->addr, text), pool_protocol_name(a->protocol),
+		    a->pool);
+	}
 }
 
 void

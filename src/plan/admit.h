@@ -12,6 +12,9 @@
 void admit_service(const struct plan_input *in, const struct service *service,
     struct decision *decision);
 
+/* Likewise, if the pool of an address that it holds changed its protocol. */
+void admit_protocols(struct decision *decision);
+
 /* Likewise, if there is no way to its backends: `f` is in force for it. */
 void admit_forwarding(const struct service *service, struct forwarding f,
     struct decision *decision);

@@ -58,8 +58,7 @@ pool_state_objection(const struct service *s, const struct pool *pool,
 		return "being deleted";
 	if (pool->is_disabled)
 		return "disabled";
-	if (pool->protocol == POOL_PROTOCOL_LAYER2 ||
-	    pool->protocol == POOL_PROTOCOL_VIP)
+	if (!pool_protocol_is_served(pool->protocol))
 		return arena_printf(arena,
 		    "protocol %s is not supported by this version", protocol);
 	if (s->protocol && strcmp(s->protocol, protocol) != 0)

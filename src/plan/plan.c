@@ -72,6 +72,7 @@ plan_service(const struct plan_input *in, const struct service *service)
 		return d;
 	alloc_addresses(in, in->cache->hints, service, d);
 	f = effective_forwarding(in, service, d);
+	admit_protocols(d);
 	admit_forwarding(service, f, d);
 	if (d->is_refused)
 		alloc_drop_new(d);

@@ -332,6 +332,22 @@ def test_explain_service_and_addresses(eipd, web):
         assert y["state"] == "announced" and "default/web" in json.dumps(y)
 
 
+def test_explain_a_pool_of_a_later_version(eipd, web):
+    with eipd.extra("turn", objects.eip("turn", "198.51.100.201")), \
+            eipd.extra("turned", asks("turned", objects.TCP2, pool="turn")):
+        eipd.wait_state("default", "turned", "announced")
+        eipd.set_object("turn", objects.dump(
+            objects.eip("turn", "198.51.100.201", protocol="layer2")))
+        eipd.wait_state("default", "turned", "refused")
+        x = explain(eipd, "default/turned")
+        assert "protocol layer2 of its pool turn" in x["verdict"]
+        routes = next(s for s in x["steps"] if s["step"] == "routes")
+        assert not routes["ok"] and "layer2" in routes["text"]
+        assert any(p["subject"] == "Service default/turned"
+                   for p in eipd.problems())
+    gone(eipd, "default", "turned")
+
+
 def test_explain_what_nobody_holds(eipd, web):
     x = explain(eipd, "198.51.100.59")
     assert "v4" in json.dumps(x)

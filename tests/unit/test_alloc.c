@@ -200,6 +200,24 @@ test_address_that_its_pool_leaves_out(void **state)
 }
 
 static void
+test_pool_of_a_later_version(void **state)
+{
+	struct fixture fx;
+
+	(void)state;
+	fixture_init(&fx);
+	apply_pool(&fx, "p", "address: 192.0.2.5");
+	apply_service(&fx, "a", 80, "");
+	fixture_pass(&fx);
+	apply_pool(&fx, "p", "address: 192.0.2.5, protocol: layer2");
+	fixture_expect(&fx, "default/a=192.0.2.5(p)!NotSupported");
+	expect_message(&fx, "a",
+	    "192.0.2.5 is not announced: protocol layer2 of its pool p is not "
+	    "supported by this version");
+	fixture_fini(&fx);
+}
+
+static void
 test_named_pool_is_absent(void **state)
 {
 	struct fixture fx;
@@ -226,6 +244,7 @@ main(void)
 		cmocka_unit_test(test_second_family_is_full),
 		cmocka_unit_test(test_refused_address_and_pools),
 		cmocka_unit_test(test_address_that_its_pool_leaves_out),
+		cmocka_unit_test(test_pool_of_a_later_version),
 		cmocka_unit_test(test_named_pool_is_absent),
 	};
 

@@ -31,6 +31,7 @@ struct ctl_server {
 	struct httpd *control;
 	struct httpd *http;
 	char *socket; /* NULL: not open */
+	bool is_elsewhere; /* it is not where it is to be */
 	char *group;
 	int socket_fd;
 	struct stat socket_file; /* as made, to know it again */
@@ -188,21 +189,29 @@ close_socket(struct ctl_server *server)
 	server->group = NULL;
 }
 
+/* The old one stays until the new one is there: who asked for it by a reload
+ * is not locked out. */
 static int
 open_socket(struct ctl_server *server, const struct conf *conf, struct err *err)
 {
+	int fd;
 	int rc;
 
-	if (server->socket && strcmp(server->socket, conf->socket) == 0) {
+	server->is_elsewhere =
+	    server->socket && strcmp(server->socket, conf->socket) != 0;
+	if (server->socket && !server->is_elsewhere) {
 		if (is_socket_file_ours(server))
 			return 0;
 		log_warn("control socket: someone removed %s, it is made anew",
 		    conf->socket);
+		close_socket(server);
 	}
-	close_socket(server);
-	rc = listen_unix(conf->socket, &server->socket_fd, err);
+	rc = listen_unix(conf->socket, &fd, err);
 	if (rc < 0)
 		return rc;
+	close_socket(server);
+	server->is_elsewhere = false;
+	server->socket_fd = fd;
 	server->socket = mem_strdup(conf->socket);
 	if (lstat(server->socket, &server->socket_file) < 0)
 		server->socket_file = (struct stat){ 0 };
@@ -298,7 +307,7 @@ ctl_server_listen(struct ctl_server *server, const struct conf *conf,
 	server->openelb_metrics = conf->openelb_metrics;
 	if (rc == 0 && http_rc < 0)
 		rc = err_set(err, http_rc, "%s", http_err.text);
-	if (server->socket) {
+	if (server->socket && !server->is_elsewhere) {
 		struct err group_err = { 0 };
 		int group_rc = give_socket(server, conf, &group_err);
 
@@ -311,7 +320,8 @@ ctl_server_listen(struct ctl_server *server, const struct conf *conf,
 bool
 ctl_server_is_open(const struct ctl_server *server)
 {
-	return server->socket && is_socket_file_ours(server) &&
+	return server->socket && !server->is_elsewhere &&
+	    is_socket_file_ours(server) &&
 	    server->n_listeners == server->n_wanted;
 }
 

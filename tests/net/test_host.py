@@ -92,6 +92,26 @@ def test_control_group_missing(eipd, web):
     no_problem(eipd, "control")
 
 
+def test_control_socket_that_cannot_be(net, eipd, web):
+    """The old one serves until the new one is there."""
+    there, elsewhere = eipd.socket, net.path("moved", "eipd.sock")
+    try:
+        eipd.set_conf(eipd.CONF.replace("{dir}/eipd.sock", elsewhere))
+        assert eipd.ctl("reload")[0] == 0
+        problem(eipd, "control", os.path.dirname(elsewhere), "create it")
+        os.mkdir(os.path.dirname(elsewhere))
+        wait_for("moved", lambda: not os.path.exists(there))
+        eipd.socket = elsewhere
+        no_problem(eipd, "control")
+    finally:
+        eipd.socket = there
+        eipd.set_conf(eipd.CONF)
+        eipd.hup()
+    wait_for("back", lambda: eipd.ctl("status")[0] == 0)
+    no_problem(eipd, "control")
+    shutil.rmtree(os.path.dirname(elsewhere))
+
+
 # Descriptors
 
 

@@ -157,8 +157,9 @@ const struct schema_option schema[] = {
 	{ "forwarding.no-backends", AT(forwarding.no_backends),
 	    .type = SCHEMA_CHOICE, .form = "refuse or withdraw",
 	    .fallback = "refuse", .choices = no_backends },
-	{ "bgp.as", NUMBER(bgp.as), .form = "an AS number from 1 to 4294967295",
-	    .min = 1, .max = UINT32_MAX },
+	{ "bgp.as", AT(bgp.as), .type = SCHEMA_ASN, .size_b = sizeof(uint32_t),
+	    .form =
+		"an AS number from 1 to 4294967294 other than 23456 and 65535" },
 	{ "bgp.router-id", AT(bgp.router_id), .type = SCHEMA_ADDR,
 	    .form = "an IPv4 address other than 0.0.0.0" },
 	{ "bgp.listen", LISTEN(bgp.listen, bgp.n_listen),

@@ -24,6 +24,7 @@ enum schema_type {
 	SCHEMA_BOOL,
 	SCHEMA_SWITCH, /* on, off, or a map of the options below it (on) */
 	SCHEMA_NUMBER,
+	SCHEMA_ASN,
 	SCHEMA_DURATION,
 	SCHEMA_CHOICE,
 	SCHEMA_ADDR,
@@ -41,7 +42,7 @@ struct schema_option {
 	const char *form; /* what is expected, for messages */
 	const char *fallback; /* as written in a file; NULL: not set */
 	size_t offset; /* in struct conf */
-	size_t size_b; /* NUMBER: of the member */
+	size_t size_b; /* NUMBER, ASN: of the member */
 	size_t count_offset; /* LISTEN: the number of entries */
 	int64_t min; /* NUMBER, DURATION (microseconds) */
 	int64_t max;

@@ -177,6 +177,32 @@ tree_u64(const struct tree *t, uint64_t max, uint64_t *out, struct err *err)
 }
 
 int
+tree_asn(const struct tree *t, uint32_t *out, struct err *err)
+{
+	static const char form[] =
+	    "an AS number such as 64512 or 4200000000, or 64086.59904 (asdot)";
+	char text[sizeof("65535.65535")];
+	uint64_t high = 0;
+	uint64_t v;
+	char *dot;
+
+	if (t->kind != TREE_SCALAR || strlen(t->text) >= sizeof(text))
+		return expected(t, err, form);
+	strcpy(text, t->text);
+	dot = strchr(text, '.');
+	if (dot)
+		*dot++ = '\0';
+	if ((dot && str_to_u64(text, UINT16_MAX, &high) < 0) ||
+	    str_to_u64(dot ? dot : text, dot ? UINT16_MAX : UINT32_MAX, &v) < 0)
+		return expected(t, err, form);
+	v |= high << 16;
+	if (v == 23456 || v == UINT16_MAX || v == UINT32_MAX)
+		return expected(t, err, "an AS number that is not reserved");
+	*out = (uint32_t)v;
+	return 0;
+}
+
+int
 tree_i64(const struct tree *t, int64_t *out, struct err *err)
 {
 	bool is_negative;

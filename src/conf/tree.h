@@ -86,6 +86,10 @@ ATTR_NODISCARD int tree_string(const struct tree *t, const char **out,
 ATTR_NODISCARD int tree_bool(const struct tree *t, bool *out, struct err *err);
 ATTR_NODISCARD int tree_u64(const struct tree *t, uint64_t max, uint64_t *out,
     struct err *err);
+/* Asplain or asdot (RFC 5396), in quotes or not; 0 is left to the caller.  Not
+ * AS_TRANS (RFC 6793), nor the last of 16 and of 32 bits (RFC 7300). */
+ATTR_NODISCARD int tree_asn(const struct tree *t, uint32_t *out,
+    struct err *err);
 ATTR_NODISCARD int tree_i64(const struct tree *t, int64_t *out,
     struct err *err);
 ATTR_NODISCARD int tree_duration(const struct tree *t, int64_t *out_us,

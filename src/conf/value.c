@@ -187,6 +187,7 @@ schema_set(const struct schema_option *o, struct conf *conf,
     const struct tree *value, struct err *err)
 {
 	uint64_t v;
+	uint32_t asn;
 	int64_t us;
 
 	switch (o->type) {
@@ -203,6 +204,11 @@ schema_set(const struct schema_option *o, struct conf *conf,
 		    v < (uint64_t)o->min)
 			return refuse(o, value, err);
 		store_number(o, conf, v);
+		return 0;
+	case SCHEMA_ASN:
+		if (tree_asn(value, &asn, err) < 0 || asn == 0)
+			return refuse(o, value, err);
+		store_number(o, conf, asn);
 		return 0;
 	case SCHEMA_DURATION:
 		if (tree_duration(value, &us, err) < 0 || us < o->min ||
@@ -340,6 +346,7 @@ schema_print(const struct schema_option *o, const struct conf *conf,
 		str_add(out, schema_is_on(o, conf) ? "on" : "off");
 		break;
 	case SCHEMA_NUMBER:
+	case SCHEMA_ASN:
 		if (load_number(o, conf))
 			str_printf(out, "%llu",
 			    (unsigned long long)load_number(o, conf));

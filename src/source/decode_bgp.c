@@ -96,7 +96,7 @@ decode_bgp_conf(struct decoder *d, const struct tree *t, void *out)
 	c->is_cni = dec_is_cni(d);
 	key = spelling(spec, "routerId", "routerID");
 	if (dec_known(d, spec, known) < 0 ||
-	    dec_u32(d, spec, "as", &c->as) < 0 ||
+	    dec_asn(d, spec, "as", &c->as) < 0 ||
 	    dec_addr(d, spec, key, &c->router_id) < 0 ||
 	    read_listen(d, spec, c) < 0)
 		return -EINVAL;
@@ -136,8 +136,8 @@ read_conf(struct decoder *d, const struct tree *spec, struct bgp_peer *p)
 		return tree_err(spec, d->err, "spec.conf: missing");
 	if (dec_known(d, conf, known) < 0 ||
 	    dec_addr(d, conf, "neighborAddress", &p->address) < 0 ||
-	    dec_u32(d, conf, "peerAs", &p->peer_as) < 0 ||
-	    dec_u32(d, conf, "localAs", &p->local_as) < 0 ||
+	    dec_asn(d, conf, "peerAs", &p->peer_as) < 0 ||
+	    dec_asn(d, conf, "localAs", &p->local_as) < 0 ||
 	    copy_string(d, conf, "authPassword", &p->password) < 0 ||
 	    copy_string(d, conf, "authPasswordFile", &p->password_file) < 0 ||
 	    copy_string(d, conf, "description", &p->description) < 0 ||

@@ -129,6 +129,15 @@ dec_u32(struct decoder *d, const struct tree *map, const char *key,
 }
 
 int
+dec_asn(struct decoder *d, const struct tree *map, const char *key,
+    uint32_t *out)
+{
+	const struct tree *t = tree_get(map, key);
+
+	return t ? tree_asn(t, out, d->err) : 0;
+}
+
+int
 dec_u16(struct decoder *d, const struct tree *map, const char *key,
     uint16_t *out)
 {

@@ -59,6 +59,8 @@ ATTR_NODISCARD int dec_bool(struct decoder *d, const struct tree *map,
     const char *key, bool *out);
 ATTR_NODISCARD int dec_u16(struct decoder *d, const struct tree *map,
     const char *key, uint16_t *out);
+ATTR_NODISCARD int dec_asn(struct decoder *d, const struct tree *map,
+    const char *key, uint32_t *out);
 ATTR_NODISCARD int dec_u32(struct decoder *d, const struct tree *map,
     const char *key, uint32_t *out);
 ATTR_NODISCARD int dec_duration(struct decoder *d, const struct tree *map,

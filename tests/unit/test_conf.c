@@ -133,7 +133,7 @@ test_normal_form(void **state)
 		"http: {listen: [\"[2001:db8::1]:1\", \"192.0.2.1:65535\"]}",
 		"services: {class: a/b, default: true, ip-mode: omit}",
 		"forwarding: {backends: endpoint, source: preserve, no-backends: withdraw}",
-		"bgp: {as: 4294967295, router-id: 192.0.2.1, listen: [\"0.0.0.0:1790\"]}",
+		"bgp: {as: 4294967294, router-id: 192.0.2.1, listen: [\"0.0.0.0:1790\"]}",
 	};
 
 	(void)state;

@@ -538,7 +538,7 @@ test_bgp_peer(void **state)
 	    "apiVersion: network.kubesphere.io/v1alpha2\nkind: BgpPeer\n"
 	    "metadata: {name: r, labels: {openelb.kubesphere.io/cni: x}}\n"
 	    "spec:\n"
-	    "  conf: {neighborAddress: 10.0.0.1, peerAs: 64500, localAs: 1, authPassword: secret, description: d, adminDown: true, peerType: 0, sendCommunity: 0, removePrivateAs: ''}\n"
+	    "  conf: {neighborAddress: 10.0.0.1, peerAs: 64500, localAs: 1.10, authPassword: secret, description: d, adminDown: true, peerType: 0, sendCommunity: 0, removePrivateAs: ''}\n"
 	    "  ebgpMultihop: {enabled: true, multihopTtl: 5}\n"
 	    "  timers: {config: {connectRetry: '10', holdTime: 30, keepaliveInterval: '10', minimumAdvertisementInterval: '0'}}\n"
 	    "  transport: {passiveMode: true, remotePort: 1790, localAddress: 10.0.0.2, bindInterface: eth0, nextHopIPv6: 'fd00::2', mtuDiscovery: false, remoteAddress: '', tcpMss: 0}\n"
@@ -549,7 +549,7 @@ test_bgp_peer(void **state)
 	(void)state;
 	assert_addr(&p->address, "10.0.0.1");
 	assert_int_equal(p->peer_as, 64500);
-	assert_int_equal(p->local_as, 1);
+	assert_int_equal(p->local_as, 65546);
 	assert_string_equal(p->password, "secret");
 	assert_null(p->password_file);
 	assert_true(p->is_admin_down && p->is_passive && p->is_cni);

@@ -192,7 +192,8 @@ httpd_reply(struct httpd_conn *conn, unsigned int status,
 
 	queue_head(conn, status, content_type, allow);
 	str_printf(&conn->out, "Content-Length: %zu\r\n\r\n", body->n);
-	str_add_n(&conn->out, str_get(body), body->n);
+	if (!str_eq(conn->head.method, "HEAD"))
+		str_add_n(&conn->out, str_get(body), body->n);
 	str_fini(body);
 	conn->httpd->queued_b += conn_queued(conn) - before;
 	conn->is_answered = true;
@@ -429,6 +430,7 @@ static void
 conn_advance(struct httpd_conn *conn)
 {
 	enum conn_state before;
+	unsigned int want;
 
 	do {
 		before = conn->state;
@@ -440,21 +442,19 @@ conn_advance(struct httpd_conn *conn)
 			conn_send(conn);
 		if (conn->state == CONN_ANSWER && conn_queued(conn) == 0)
 			after_answer(conn);
-		/* Another request may be in `in` already; a deep pipeline
-		 * gets one answer a turn. */
+		/* A deep pipeline gets one answer a turn. */
 	} while (conn->state != before && conn->state == CONN_BODY);
 	if (conn->state == CONN_DEAD)
 		return;
-	/* While an answer is under way nothing is read: the kernel's buffer
-	 * makes the client wait. */
-	if (conn->state == CONN_WAIT || conn->state == CONN_ANSWER)
-		loop_fd_want(conn->lfd, conn_queued(conn) ? LOOP_WRITE : 0);
-	else if (conn_queued(conn) ||
-	    (conn->state == CONN_HEAD && conn->in.n &&
-		httpd_head_length(conn->in.s, conn->in.n)))
-		loop_fd_want(conn->lfd, LOOP_READ | LOOP_WRITE);
-	else
-		loop_fd_want(conn->lfd, LOOP_READ);
+	/* While an answer is under way, or the next request there, nothing is
+	 * read: the kernel's buffer makes the client wait, or end later. */
+	want = conn_queued(conn) ? LOOP_WRITE : 0;
+	if (conn->state == CONN_HEAD && conn->in.n &&
+	    httpd_head_length(conn->in.s, conn->in.n))
+		want = LOOP_WRITE;
+	else if (conn->state != CONN_WAIT && conn->state != CONN_ANSWER)
+		want |= LOOP_READ;
+	loop_fd_want(conn->lfd, want);
 }
 
 /* False: closed by the client, or broken. */

@@ -144,6 +144,7 @@ struct client {
 	struct str in;
 	bool is_over;
 	bool was_late;
+	bool ends; /* closes its writing half once all is sent */
 	size_t stop_at; /* octets that are enough; 0: until it closes */
 };
 
@@ -202,6 +203,8 @@ on_client(void *arg, unsigned int ready)
 		n = send(c->fd, c->out.s + c->sent, c->out.n - c->sent,
 		    MSG_NOSIGNAL);
 		c->sent += n > 0 ? (size_t)n : 0;
+		if (c->ends && c->sent == c->out.n)
+			shutdown(c->fd, SHUT_WR);
 	}
 	if (ready & LOOP_READ) {
 		n = recv(c->fd, buf, sizeof(buf), 0);
@@ -230,10 +233,9 @@ on_deadline(void *arg)
 
 /* Sends `text` and gives what comes back; the caller frees it. */
 static char *
-talk(struct rig *rig, const char *text, size_t n, size_t stop_at)
+converse(struct client c, struct rig *rig, const char *text, size_t n)
 {
-	struct client c = { .rig = rig, .stop_at = stop_at };
-
+	c.rig = rig;
 	c.fd = dial(rig->path);
 	str_add_n(&c.out, text, n);
 	c.lfd = loop_fd_new(rig->loop, c.fd, on_client, &c);
@@ -248,6 +250,12 @@ talk(struct rig *rig, const char *text, size_t n, size_t stop_at)
 	if (c.was_late)
 		fail_msg("no end after: %s", str_get(&c.in));
 	return str_steal(&c.in);
+}
+
+static char *
+talk(struct rig *rig, const char *text, size_t n, size_t stop_at)
+{
+	return converse((struct client){ .stop_at = stop_at }, rig, text, n);
 }
 
 static char *
@@ -313,7 +321,25 @@ test_pipeline(void **state)
 	got = talk(*state, in.s, in.n, 0);
 	assert_int_equal(count(got, "HTTP/1.1 200 OK"), 51);
 	free(got);
+	/* As of `printf ... | nc`: no more will come, all is answered. */
+	got = converse((struct client){ .ends = true }, *state, in.s, in.n);
+	assert_int_equal(count(got, "HTTP/1.1 200 OK"), 51);
+	free(got);
 	str_fini(&in);
+}
+
+/* What follows the head would be taken for the next answer. */
+static void
+test_head_has_no_body(void **state)
+{
+	char *got = talk_text(*state,
+	    "HEAD /healthz HTTP/1.1\r\n\r\nGET /healthz HTTP/1.1\r\n" CLOSE);
+	char *next = strstr(got, "\r\n\r\n");
+
+	assert_true(str_starts_with(got, "HTTP/1.1 405 "));
+	assert_non_null(next);
+	assert_true(str_starts_with(next + 4, "HTTP/1.1 200 OK\r\n"));
+	free(got);
 }
 
 static void
@@ -552,6 +578,8 @@ main(void)
 		cmocka_unit_test(test_query),
 		cmocka_unit_test_setup_teardown(test_answers, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_pipeline, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_head_has_no_body, setup,
+		    teardown),
 		cmocka_unit_test_setup_teardown(test_large, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_idle_clients, setup,
 		    teardown),

@@ -33,14 +33,14 @@ write_answer(struct ctl_answer *answer, const char *subject,
 
 /* "192.0.2.1 is", "192.0.2.1 and 2001:db8::1 are" */
 static void
-add_addresses(const struct explain *e, struct str *out)
+add_addresses(const struct service_address *addrs, size_t n, struct str *out)
 {
 	char text[ADDR_TEXT_B];
 
-	for (size_t i = 0; i < e->n_addrs; i++)
+	for (size_t i = 0; i < n; i++)
 		str_printf(out, "%s%s", i ? " and " : "",
-		    addr_text(&e->addrs[i].addr, text));
-	str_add(out, e->n_addrs == 1 ? " is" : " are");
+		    addr_text(&addrs[i].addr, text));
+	str_add(out, n == 1 ? " is" : " are");
 }
 
 static void
@@ -55,7 +55,7 @@ add_why(const struct service_status *s, struct str *out)
 static void
 verdict_programmed(const struct explain *e, struct str *out)
 {
-	add_addresses(e, out);
+	add_addresses(e->addrs, e->n_addrs, out);
 	if (e->n_routes == 0)
 		str_add(out,
 		    " forwarded; its pool is passive, so the "
@@ -64,6 +64,21 @@ verdict_programmed(const struct explain *e, struct str *out)
 		str_add(out, " forwarded but announced to nobody");
 	else
 		str_add(out, " forwarded but not announced");
+}
+
+static void
+verdict_announced(const struct explain *e, struct str *out)
+{
+	add_addresses(e->addrs, e->n_addrs, out);
+	str_add(out, " forwarded");
+	if (e->n_routes < e->n_addrs) {
+		str_add(out, "; ");
+		add_addresses(e->routes, e->n_routes, out);
+	} else {
+		str_add(out, " and");
+	}
+	str_printf(out, " announced to %zu of %zu peers", e->n_told,
+	    e->n_peers);
 }
 
 static void
@@ -82,7 +97,7 @@ make_verdict(const struct explain *e, struct str *out)
 		add_why(s, out);
 		return;
 	case SERVICE_STATE_DRAINING:
-		add_addresses(e, out);
+		add_addresses(e->addrs, e->n_addrs, out);
 		str_add(out, " draining");
 		add_why(s, out);
 		return;
@@ -91,9 +106,7 @@ make_verdict(const struct explain *e, struct str *out)
 		break;
 	case SERVICE_STATE_ANNOUNCED:
 	case SERVICE_STATE__COUNT:
-		add_addresses(e, out);
-		str_printf(out, " forwarded and announced to %zu of %zu peers",
-		    e->n_told, e->n_peers);
+		verdict_announced(e, out);
 		break;
 	}
 	if (e->decision && !e->decision->has_backends)

@@ -17,7 +17,9 @@ struct explain {
 	const struct decision *decision; /* fresh; NULL: not in the world */
 	struct service_address addrs[SERVICE_FAMILIES_MAX];
 	size_t n_addrs;
-	size_t n_routes; /* wanted: addresses of pools that are announced */
+	/* Those that want a route: of pools that are announced. */
+	struct service_address routes[SERVICE_FAMILIES_MAX];
+	size_t n_routes;
 	size_t n_peers; /* established */
 	size_t n_told; /* peers that have a route */
 	struct str text; /* of the step being made */

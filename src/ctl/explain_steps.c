@@ -297,17 +297,24 @@ on_peer_detail(void *arg, const struct peer_status *p)
 	jsonw_object_end(e->json);
 }
 
-static size_t
-count_wanted_routes(const struct explain *e)
+/* True also while what its pool says is not known. */
+static bool
+wants_route(const struct decision *d, const struct addr *addr)
+{
+	for (size_t i = 0; d && i < d->n_addrs; i++)
+		if (addr_eq(&d->addrs[i].addr, addr))
+			return d->addrs[i].protocol == POOL_PROTOCOL_BGP;
+	return true;
+}
+
+static void
+find_wanted_routes(struct explain *e)
 {
 	const struct decision *d = in_force(e);
-	size_t n = 0;
 
-	if (!d)
-		return e->n_addrs; /* what the pools say is not known yet */
-	for (size_t i = 0; i < d->n_addrs; i++)
-		n += d->addrs[i].protocol == POOL_PROTOCOL_BGP;
-	return n;
+	for (size_t i = 0; i < e->n_addrs; i++)
+		if (wants_route(d, &e->addrs[i].addr))
+			e->routes[e->n_routes++] = e->addrs[i];
 }
 
 static const char *
@@ -326,7 +333,7 @@ step_routes(struct explain *e)
 	const struct decision *d = in_force(e);
 	bool is_ok;
 
-	e->n_routes = count_wanted_routes(e);
+	find_wanted_routes(e);
 	if (e->n_addrs && e->n_routes == 0) {
 		const char *protocol = unserved_protocol(d);
 

@@ -224,9 +224,9 @@ parse_end(const struct nlattr *tuple, bool is_source, struct addr *addr,
 
 static bool
 is_swept(const struct conntrack *conntrack, const struct nlattr **attrs,
-    uint32_t status, struct ruleset_flow *flow)
+    struct ruleset_flow *flow)
 {
-	return conntrack->swept_by && (status & IPS_DST_NAT) &&
+	return conntrack->swept_by &&
 	    parse_end(attrs[CTA_TUPLE_ORIG], false, &flow->frontend,
 		&flow->port, &flow->protocol) &&
 	    parse_end(attrs[CTA_TUPLE_REPLY], true, &flow->backend,
@@ -243,19 +243,19 @@ on_entry(void *arg, const struct nlmsghdr *h)
 	struct ruleset_flow flow = { 0 };
 	struct request req;
 	struct nlmsghdr *out;
-	uint32_t mark;
+	uint32_t mark = 0; /* is not always told */
 	uint32_t status = 0;
 
 	nl_parse(h, sizeof(*nfg), attrs, ARRAY_LEN(attrs));
-	if (!nl_get(attrs[CTA_MARK], &mark, sizeof(mark)) ||
-	    !attrs[CTA_TUPLE_ORIG])
+	if (!attrs[CTA_TUPLE_ORIG])
 		return 0;
+	(void)nl_get(attrs[CTA_MARK], &mark, sizeof(mark));
 	(void)nl_get(attrs[CTA_STATUS], &status, sizeof(status));
 	status = ntohl(status);
 	flow.mark = ntohl(mark);
 	flow.is_replied = (status & IPS_SEEN_REPLY) != 0;
-	if (!is_flushed(conntrack, &flow) &&
-	    !is_swept(conntrack, attrs, status, &flow))
+	flow.is_untranslated = !(status & IPS_DST_NAT);
+	if (!is_flushed(conntrack, &flow) && !is_swept(conntrack, attrs, &flow))
 		return 0;
 	out = request(&req, IPCTNL_MSG_CT_DELETE, nfg->nfgen_family);
 	mnl_attr_put(out, CTA_TUPLE_ORIG | NLA_F_NESTED,

@@ -99,11 +99,12 @@ struct ruleset_flush {
 	uint32_t number;
 };
 
-/* A conntrack entry with translated destination. */
+/* A conntrack entry. */
 struct ruleset_flow {
 	uint32_t mark;
 	uint8_t protocol;
 	bool is_replied;
+	bool is_untranslated; /* began before the frontend had a backend */
 	uint16_t port;
 	uint16_t backend_port;
 	struct addr frontend; /* and `port`: where it was sent */
@@ -164,7 +165,8 @@ void ruleset_clear_moved(struct ruleset *rs);
 void ruleset_free_number(struct ruleset *rs, uint32_t number);
 /* True: it is to be forgotten, whatever the change that left it.  It is judged
  * by its addresses: whoever has its number by now is not taken for its
- * frontend.  What is wanted and not there yet counts as there. */
+ * frontend.  What is wanted and not there yet counts as there.  The kernel
+ * never translates a flow that began without it, so that one has to go. */
 bool ruleset_judge_flow(struct ruleset *rs, const struct ruleset_flow *flow);
 
 /* Reading the kernel back.  Between begin and end every element is given, the

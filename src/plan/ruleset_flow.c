@@ -97,6 +97,12 @@ flush_backends(struct ruleset *rs, const struct rs_frontend *fe)
 		want->eras &= (uint8_t)~RS_ERA_DIRECT;
 }
 
+static bool
+has_backends(const struct rs_state *state)
+{
+	return state && state->n_backends > 0;
+}
+
 void
 rs_flush_change(struct ruleset *rs, struct rs_frontend *fe)
 {
@@ -104,6 +110,10 @@ rs_flush_change(struct ruleset *rs, struct rs_frontend *fe)
 	const struct rs_state *want = fe->want;
 	bool is_tcp = fe->key.protocol == IP_PROTOCOL_TCP;
 
+	/* Those who went on sending meanwhile; TCP gets a reset and begins
+	 * anew. */
+	if (!is_tcp && !has_backends(have) && has_backends(want))
+		push_flush(rs, 0, RULESET_FLUSH_SWEEP, false);
 	if (!have)
 		return;
 	if (!want || want->service != have->service) {
@@ -195,12 +205,14 @@ ruleset_judge_flow(struct ruleset *rs, const struct ruleset_flow *flow)
 	struct rs_frontend *fe;
 	struct rs_state *state;
 
-	if ((flow->mark & RULESET_MARK_FIXED) != RULESET_MARK_OURS ||
-	    number_of(flow->mark) >= RULESET_NUMBERS_MAX)
-		return false;
 	memcpy(key.addr, flow->frontend.b, sizeof(key.addr));
 	HASH_FIND(hh, rs->frontends, &key, sizeof(key), fe);
 	state = fe && fe->have ? fe->have : fe ? fe->want : NULL;
+	if (flow->is_untranslated)
+		return has_backends(state);
+	if ((flow->mark & RULESET_MARK_FIXED) != RULESET_MARK_OURS ||
+	    number_of(flow->mark) >= RULESET_NUMBERS_MAX)
+		return false;
 	if (!state)
 		return true;
 	if (flow->protocol != IP_PROTOCOL_TCP || !flow->is_replied)

@@ -193,7 +193,7 @@ run(struct nft *nft, char *line, struct err *err)
 		printf("%s ", nft_is_verifying(nft) ? "yes" : "no");
 	else if (strncmp(line, "flush", n) == 0)
 		printf("%s ",
-		    nft_flush_flows(nft, 5000, false) ? "more" : "idle");
+		    nft_flush_flows(nft, 5000, true) ? "more" : "idle");
 	else if (strncmp(line, "services", n) == 0)
 		nft_each_service(nft, print_service, NULL);
 	else if (strncmp(line, "stats", n) == 0)

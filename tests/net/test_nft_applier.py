@@ -297,6 +297,25 @@ def test_flows_are_forgotten(net, driver):
     assert EIP4 not in net.run("gw", "ip", "route", "show", "table", "local")
 
 
+@pytest.mark.parametrize("address", [EIP4, EIP6])
+def test_flows_from_before(net, driver, address):
+    """Who sent to the address before it was ours, and was forwarded, is not
+    held to that for as long as it talks."""
+    route = ("route", "add", f"{address}", "via",
+             "fd91::1" if ":" in address else "10.91.0.1")
+    net.ip("gw", *route)
+    driver.stage("prod/default/web")
+    driver.commit()
+    with pytest.raises(TimeoutError):
+        net.udp(address, 53, own_port=9997, timeout=0.5)
+    assert address in net.run("gw", "conntrack", "-L", "-p", "udp",
+                              "-f", "ipv6" if ":" in address else "ipv4")
+    driver.stage("prod/default/web", *service())
+    driver.commit()
+    net.udp(address, 53, own_port=9997)
+    net.ip("gw", "route", "del", address)
+
+
 def test_restart_writes_nothing(net, driver, program):
     before = table(net, "-s")
     generation_before = generation(net)

@@ -104,6 +104,7 @@ test_one_backend_of_four(void **state)
 
 	wish_stage(fx->rs, "c/n/a", 1, 17, 15);
 	kernel_commit(fx->rs, &fx->kernel);
+	flush(fx->rs);
 	wish_stage(fx->rs, "c/n/a", 1, 17, 13);
 	kernel_commit(fx->rs, &fx->kernel);
 	/* 16 slots of its own, few of others, its own element. */

@@ -171,6 +171,36 @@ test_last_backend_after_restart(void **state)
 	ruleset_free(before);
 }
 
+/* Nobody is held to how he was treated before there was a backend. */
+static void
+test_flows_from_before(void **state)
+{
+	struct ruleset *rs = ruleset_new();
+	struct kernel kernel = { 0 };
+	struct ruleset_flow udp = flow_to(0, 1, UDP, 1);
+
+	(void)state;
+	udp.is_untranslated = true;
+	kernel_load(&kernel, rs);
+	assert_false(ruleset_judge_flow(rs, &udp));
+	wish_stage(rs, "c/n/a", 1, UDP, 0);
+	kernel_commit(rs, &kernel);
+	assert_false(has_flush(rs, 0, RULESET_FLUSH_SWEEP, false));
+	assert_false(ruleset_judge_flow(rs, &udp));
+	wish_stage(rs, "c/n/a", 1, UDP, 3);
+	wish_stage(rs, "c/n/b", 2, TCP, 3);
+	kernel_commit(rs, &kernel);
+	assert_true(has_flush(rs, 0, RULESET_FLUSH_SWEEP, false));
+	assert_true(ruleset_judge_flow(rs, &udp));
+	ruleset_clear_flushes(rs);
+	wish_stage(rs, "c/n/a", 1, UDP, 7);
+	wish_stage(rs, "c/n/c", 3, TCP, 3);
+	kernel_commit(rs, &kernel);
+	assert_false(has_flush(rs, 0, RULESET_FLUSH_SWEEP, false));
+	vec_fini(&kernel.elements);
+	ruleset_free(rs);
+}
+
 /* Established TCP that was left goes with the frontend, whatever its mark. */
 static void
 test_last_of_a_frontend(void **state)
@@ -211,6 +241,7 @@ main(void)
 		cmocka_unit_test(test_stale_flows),
 		cmocka_unit_test(test_stale_flows_meanwhile),
 		cmocka_unit_test(test_last_backend_after_restart),
+		cmocka_unit_test(test_flows_from_before),
 		cmocka_unit_test(test_last_of_a_frontend),
 	};
 

@@ -124,33 +124,45 @@ update_dirty(struct local_routes *routes, struct route *route)
 	free(route);
 }
 
+/* Of one address. */
 static bool
-parse_route(const struct nlmsghdr *h, uint32_t lo, struct addr *out)
+parse_route(const struct nlmsghdr *h, struct addr *out)
 {
 	const struct rtmsg *rtm = mnl_nlmsg_get_payload(h);
 	const struct nlattr *attrs[RTA_TABLE + 1];
 	enum family family;
-	uint32_t oif = 0;
 	uint8_t bytes[16];
 
 	if (h->nlmsg_type != RTM_NEWROUTE ||
 	    h->nlmsg_len < mnl_nlmsg_size(sizeof(*rtm)) ||
-	    rtm->rtm_protocol != LOCAL_ROUTE_PROTOCOL ||
 	    rtm->rtm_type != RTN_LOCAL || rtm->rtm_table != RT_TABLE_LOCAL)
 		return false;
 	family = rtm->rtm_family == AF_INET ? FAMILY_IPV4 : FAMILY_IPV6;
 	if (rtm->rtm_dst_len != (family == FAMILY_IPV4 ? 32 : 128))
 		return false;
 	nl_parse(h, sizeof(*rtm), attrs, ARRAY_LEN(attrs));
-	if (!nl_get(attrs[RTA_OIF], &oif, sizeof(oif)) || oif != lo ||
-	    !nl_get(attrs[RTA_DST], bytes, family == FAMILY_IPV4 ? 4 : 16))
+	if (!nl_get(attrs[RTA_DST], bytes, family == FAMILY_IPV4 ? 4 : 16))
 		return false;
 	*out = addr_from_bytes(family, bytes);
 	return true;
 }
 
+static bool
+is_ours(const struct nlmsghdr *h, uint32_t lo)
+{
+	const struct rtmsg *rtm = mnl_nlmsg_get_payload(h);
+	const struct nlattr *attrs[RTA_TABLE + 1];
+	uint32_t oif;
+
+	nl_parse(h, sizeof(*rtm), attrs, ARRAY_LEN(attrs));
+	return rtm->rtm_protocol == LOCAL_ROUTE_PROTOCOL &&
+	    nl_get(attrs[RTA_OIF], &oif, sizeof(oif)) && oif == lo;
+}
+
+/* `protocol` 0: whoever made them. */
 static int
-dump_family(struct local_routes *routes, uint8_t family, nl_fn fn)
+dump_family(struct local_routes *routes, uint8_t family, uint8_t protocol,
+    nl_fn fn)
 {
 	int rc = -EINTR;
 
@@ -163,7 +175,7 @@ dump_family(struct local_routes *routes, uint8_t family, nl_fn fn)
 		rtm = mnl_nlmsg_put_extra_header(h, sizeof(*rtm));
 		*rtm = (struct rtmsg){ .rtm_family = family,
 			.rtm_table = RT_TABLE_LOCAL,
-			.rtm_protocol = LOCAL_ROUTE_PROTOCOL,
+			.rtm_protocol = protocol,
 			.rtm_type = RTN_LOCAL };
 		rc = nl_dump(routes->nl, h, fn, routes);
 	}
@@ -177,7 +189,7 @@ on_loaded(void *arg, const struct nlmsghdr *h)
 	struct route *route;
 	struct addr addr;
 
-	if (!parse_route(h, routes->lo, &addr))
+	if (!parse_route(h, &addr) || !is_ours(h, routes->lo))
 		return 0;
 	route = get(routes, &addr);
 	if (!route->is_there)
@@ -192,10 +204,11 @@ local_routes_load(struct local_routes *routes, struct err *err)
 	int rc;
 
 	forget_all(routes);
-	rc = dump_family(routes, AF_INET, on_loaded);
+	rc = dump_family(routes, AF_INET, LOCAL_ROUTE_PROTOCOL, on_loaded);
 	/* A host without IPv6 has nothing to read there. */
 	if (rc == 0) {
-		rc = dump_family(routes, AF_INET6, on_loaded);
+		rc = dump_family(routes, AF_INET6, LOCAL_ROUTE_PROTOCOL,
+		    on_loaded);
 		if (rc == -EOPNOTSUPP || rc == -EAFNOSUPPORT)
 			rc = 0;
 	}
@@ -360,6 +373,7 @@ local_routes_commit(struct local_routes *routes, struct err *err)
 	return rc;
 }
 
+/* The host's own route will do: with it, ours may have been one too many. */
 static int
 on_compared(void *arg, const struct nlmsghdr *h)
 {
@@ -367,7 +381,7 @@ on_compared(void *arg, const struct nlmsghdr *h)
 	struct route *route;
 	struct addr addr;
 
-	if (!parse_route(h, routes->lo, &addr))
+	if (!parse_route(h, &addr))
 		return 0;
 	route = find(routes, &addr);
 	if (route)
@@ -380,9 +394,9 @@ local_routes_is_foreign_change(struct local_routes *routes)
 {
 	for (struct route *route = routes->all; route; route = route->hh.next)
 		route->was_seen = false;
-	if (dump_family(routes, AF_INET, on_compared) < 0)
+	if (dump_family(routes, AF_INET, 0, on_compared) < 0)
 		return false;
-	if (dump_family(routes, AF_INET6, on_compared) < 0)
+	if (dump_family(routes, AF_INET6, 0, on_compared) < 0)
 		return false;
 	for (const struct route *route = routes->all; route;
 	     route = route->hh.next) {

@@ -316,6 +316,24 @@ def test_flows_from_before(net, driver, address):
     net.ip("gw", "route", "del", address)
 
 
+@pytest.mark.parametrize("address", [EIP4, EIP6])
+def test_address_of_the_host(net, driver, address):
+    """The host has it already: its own route will do while it is there."""
+    driver.stage("prod/default/web")
+    driver.commit()
+    net.ip("gw", "address", "add", address, "dev", "lo", "nodad")
+    driver.stage("prod/default/web", *service())
+    driver.commit()
+    assert not driver.is_foreign()
+    net.udp(address, 53)
+    net.ip("gw", "address", "del", address, "dev", "lo")
+    # IPv6 has both routes.
+    assert driver.is_foreign() == (address == EIP4)
+    driver.commit()
+    net.udp(address, 53)
+    assert not driver.is_foreign()
+
+
 def test_restart_writes_nothing(net, driver, program):
     before = table(net, "-s")
     generation_before = generation(net)

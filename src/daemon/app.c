@@ -483,7 +483,6 @@ make_parts(struct app *app)
 void
 app_start(struct app *app)
 {
-	app->loop = loop_new();
 	loop_on_stall(app->loop, on_stall, app);
 	make_parts(app);
 	app->nft = nft_new();
@@ -540,7 +539,6 @@ app_stop(struct app *app)
 	loop_timer_free(app->verify_timer);
 	loop_timer_free(app->flush_timer);
 	loop_timer_free(app->watchdog_timer);
-	loop_free(app->loop);
 }
 
 /* ---- reload ---- */
@@ -606,7 +604,7 @@ app_reload(struct app *app, struct err *err)
 	rc = conf_load(app->conf_path, &conf, on_conf_error, &errors);
 	problems_list_end(app->problems, OBJECT__COUNT, CONF_LISTING);
 	if (rc < 0) {
-		notify_ready(app->notify);
+		notify_reloaded(app->notify);
 		return err_set(err, -EINVAL,
 		    "%s (%zu error%s; nothing was changed)", errors.first.text,
 		    errors.n, errors.n == 1 ? "" : "s");
@@ -636,6 +634,6 @@ app_reload(struct app *app, struct err *err)
 	settle_check(app);
 	reconcile_kick(app);
 	log_notice("eipd: reloaded %s", app->conf_path);
-	notify_ready(app->notify);
+	notify_reloaded(app->notify);
 	return 0;
 }

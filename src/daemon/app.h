@@ -125,7 +125,8 @@ struct app {
 	struct histogram loop_stall;
 };
 
-/* Starts all parts in order; what fails is tried again. */
+/* Starts all parts in order, on the caller's loop; what fails is tried
+ * again. */
 void app_start(struct app *app);
 void app_stop(struct app *app);
 /* Reads eipd.conf again: all of it takes effect, or nothing does. */

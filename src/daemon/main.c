@@ -183,26 +183,37 @@ fail(const struct err *err)
 	return EXIT_FAILURE;
 }
 
+/* Those that come while it starts are answered by the loop's first turn. */
+static void
+catch_signals(struct app *app)
+{
+	signal(SIGPIPE, SIG_IGN);
+	loop_on_signal(app->loop, SIGTERM, on_terminate, app);
+	loop_on_signal(app->loop, SIGINT, on_terminate, app);
+	loop_on_signal(app->loop, SIGHUP, on_hangup, app);
+	loop_on_signal(app->loop, SIGUSR1, on_usr1, app);
+}
+
 static int
 run(struct app *app)
 {
 	struct err err = { 0 };
 
-	signal(SIGPIPE, SIG_IGN);
+	app->loop = loop_new();
+	catch_signals(app);
 	if (instance_lock(&err) < 0 ||
-	    privilege_prepare(app->conf.user, &err) < 0)
+	    privilege_prepare(app->conf.user, &err) < 0) {
+		loop_free(app->loop);
 		return fail(&err);
+	}
 	app->notify = notify_new();
 	app_start(app);
-	loop_on_signal(app->loop, SIGTERM, on_terminate, app);
-	loop_on_signal(app->loop, SIGINT, on_terminate, app);
-	loop_on_signal(app->loop, SIGHUP, on_hangup, app);
-	loop_on_signal(app->loop, SIGUSR1, on_usr1, app);
 	log_notice("eipd: started version=%s config=%s", PACKAGE_VERSION,
 	    app->conf_path);
 	loop_run(app->loop);
 	app_stop(app);
 	notify_free(app->notify);
+	loop_free(app->loop);
 	return EXIT_SUCCESS;
 }
 

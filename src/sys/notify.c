@@ -2,6 +2,7 @@
 #include "sys/notify.h"
 
 #include <inttypes.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,6 +19,7 @@ struct notify {
 	struct sockaddr_un address;
 	socklen_t address_b;
 	int64_t watchdog_us; /* 0: none */
+	bool is_ready;
 };
 
 static void
@@ -95,6 +97,7 @@ tell(const struct notify *notify, const char *text)
 void
 notify_ready(struct notify *notify)
 {
+	notify->is_ready = true;
 	tell(notify, "READY=1");
 }
 
@@ -103,9 +106,18 @@ notify_reloading(struct notify *notify, mono_t now)
 {
 	char text[64];
 
+	if (!notify->is_ready)
+		return;
 	snprintf(text, sizeof(text), "RELOADING=1\nMONOTONIC_USEC=%" PRId64,
 	    now);
 	tell(notify, text);
+}
+
+void
+notify_reloaded(struct notify *notify)
+{
+	if (notify->is_ready)
+		notify_ready(notify);
 }
 
 void

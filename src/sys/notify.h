@@ -20,8 +20,10 @@ struct notify *notify_new(void);
 void notify_free(struct notify *notify);
 
 void notify_ready(struct notify *notify);
-/* notify_ready() ends it. */
+/* Nothing is said before notify_ready(): the end of a reload is told with the
+ * same word. */
 void notify_reloading(struct notify *notify, mono_t now);
+void notify_reloaded(struct notify *notify);
 void notify_stopping(struct notify *notify);
 /* One line, as `systemctl status` shows it. */
 void notify_status(struct notify *notify, const char *text);

@@ -2,6 +2,8 @@
 """From an object file to a client's request: the whole path, on a real
 kernel, with a real router, over starts, restarts and failures."""
 import contextlib
+import fcntl
+import os
 import socket
 import threading
 
@@ -597,6 +599,26 @@ def test_stopped_eipd_leaves_the_kernel_serving(net, eipd, web):
     eipd.stop()
     assert web[0] in eipd.nft()
     assert net.get(web[0], 80) and net.get(web[1], 80)
+    eipd.start()
+
+
+def test_a_signal_that_comes_early_waits(net, eipd, web):
+    """By default SIGHUP ends a process.  This one has got no further than to
+    its first line of log, which nobody takes."""
+    def has_name():
+        with open(f"/proc/{eipd.proc.pid}/net/unix") as f:
+            return " @eipd\n" in f.read()
+    eipd.stop()
+    log, stderr = os.pipe()
+    size = fcntl.fcntl(stderr, fcntl.F_GETPIPE_SZ)
+    os.write(stderr, b"\n" * size)
+    eipd.proc = net.spawn("gw", *eipd.argv(), log="unused", stderr=stderr)
+    os.close(stderr)
+    wait_for("its name", has_name)
+    eipd.hup()
+    with open(log) as f:
+        assert any("eipd: reloaded" in line for line in f)
+    eipd.stop()
     eipd.start()
 
 

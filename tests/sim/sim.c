@@ -17,6 +17,7 @@
 
 #include "daemon/app.h"
 #include "sys/clock.h"
+#include "sys/loop.h"
 #include "sys/notify.h"
 
 /* The slowest that anything may be to come right: the quarantine after a pool
@@ -107,6 +108,7 @@ start(void *arg)
 	conf_defaults(&sim_app->conf);
 	sim_app->conf.kubeconfig = kubeconfig_path;
 	sim_app->conf.objects = file_folder();
+	sim_app->loop = loop_new();
 	sim_app->notify = notify_new();
 	app_start(sim_app);
 }
@@ -149,6 +151,7 @@ restart(void)
 		return;
 	app_stop(sim_app);
 	notify_free(sim_app->notify);
+	loop_free(sim_app->loop);
 	conf_fini(&sim_app->conf);
 	free(sim_app);
 	forget_client();

@@ -67,10 +67,15 @@ talk(const char *name)
 	setenv("NOTIFY_SOCKET", name, 1);
 	notify = notify_new();
 	assert_null(getenv("NOTIFY_SOCKET"));
+	notify_reloading(notify, 1234567);
+	notify_reloaded(notify);
+	assert_told(fd, NULL);
 	notify_ready(notify);
 	assert_told(fd, "READY=1");
 	notify_reloading(notify, 1234567);
 	assert_told(fd, "RELOADING=1\nMONOTONIC_USEC=1234567");
+	notify_reloaded(notify);
+	assert_told(fd, "READY=1");
 	notify_status(notify, "serving 3\nSTOPPING=1");
 	assert_told(fd, "STATUS=serving 3");
 	notify_watchdog(notify);

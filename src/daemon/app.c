@@ -573,14 +573,23 @@ on_conf_error(void *arg, const struct err *err)
 
 /* What cannot change while running keeps its old value, with a word. */
 static void
-keep_fixed(const struct conf *old, struct conf *new)
+keep_fixed(struct app *app, const char *name, const char *old, const char **new,
+    struct arena *arena)
 {
-	if (strcmp(old->database, new->database) != 0 ||
-	    strcmp(old->user, new->user) != 0)
-		log_warn("eipd.conf: database and user take effect at the "
-			 "next start");
-	new->database = arena_strdup(&new->arena, old->database);
-	new->user = arena_strdup(&new->arena, old->user);
+	char subject[512];
+	char text[1100];
+
+	if (strcmp(old, *new) == 0)
+		return;
+	snprintf(subject, sizeof(subject), "%s: %s", app->conf_path, name);
+	snprintf(text, sizeof(text),
+	    "%.500s takes effect at the next start, "
+	    "%.500s stays in use",
+	    *new, old);
+	if (problems_set(app->problems, SEVERITY_WARNING, OBJECT__COUNT,
+		CONF_LISTING, subject, text, "systemctl restart eipd"))
+		log_warn("%s: %s", subject, text);
+	*new = arena_strdup(arena, old);
 }
 
 static bool
@@ -602,6 +611,11 @@ app_reload(struct app *app, struct err *err)
 	notify_reloading(app->notify, clock_mono());
 	problems_list_begin(app->problems, OBJECT__COUNT, CONF_LISTING);
 	rc = conf_load(app->conf_path, &conf, on_conf_error, &errors);
+	if (rc == 0) {
+		keep_fixed(app, "database", old.database, &conf.database,
+		    &conf.arena);
+		keep_fixed(app, "user", old.user, &conf.user, &conf.arena);
+	}
 	problems_list_end(app->problems, OBJECT__COUNT, CONF_LISTING);
 	if (rc < 0) {
 		notify_reloaded(app->notify);
@@ -609,7 +623,6 @@ app_reload(struct app *app, struct err *err)
 		    "%s (%zu error%s; nothing was changed)", errors.first.text,
 		    errors.n, errors.n == 1 ? "" : "s");
 	}
-	keep_fixed(&old, &conf);
 	app->conf = conf;
 	log_set_level((enum log_level)conf.log_level);
 	configure_probe(app);

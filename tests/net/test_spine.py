@@ -410,6 +410,18 @@ def test_reload_of_a_wrong_conf_changes_nothing(net, eipd, web):
     no_problem(eipd, "nonsense")
 
 
+def test_what_a_reload_cannot_change_is_told(eipd, web):
+    try:
+        eipd.set_conf(eipd.CONF.replace("eipd.db", "other.db"))
+        assert eipd.ctl("reload")[0] == 0
+        p = problem(eipd, "eipd.conf: database", "other.db", "restart")
+        assert p["severity"] == "warning" and "eipd.db stays" in p["text"]
+    finally:
+        eipd.set_conf(eipd.CONF)
+    assert eipd.ctl("reload")[0] == 0
+    no_problem(eipd, "eipd.conf: database")
+
+
 def test_broken_yaml_is_refused_alone(net, eipd, web):
     eipd.set_object("broken", "kind: Service\n  nonsense: [\n")
     try:

@@ -18,6 +18,7 @@ struct client_request {
 	const char *socket;
 	const char *path; /* with the query */
 	const char *body; /* NULL: GET */
+	unsigned int timeout_s; /* 0: what the largest answer may take */
 };
 
 /* The HTTP status, `body` filled; -ENOTCONN (err says why) if the daemon

@@ -12,6 +12,11 @@
 #include "cli/option.h"
 #include "cli/run.h"
 
+/* Nobody waits longer for what TAB gives. */
+enum {
+	TIMEOUT_S = 2
+};
+
 struct candidate {
 	char *word; /* owned */
 	const char *help; /* NULL: none */
@@ -105,7 +110,8 @@ static void
 offer_live(struct line *line, enum names names)
 {
 	const struct source *source = &sources[names];
-	struct client_request request = { .socket = line->socket };
+	struct client_request request = { .socket = line->socket,
+		.timeout_s = TIMEOUT_S };
 	struct str path = { 0 };
 	struct str body = { 0 };
 	struct err err = { 0 };

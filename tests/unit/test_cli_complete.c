@@ -46,6 +46,7 @@ ask(const struct client_request *request, struct str *body, struct err *err)
 		    "{\"name\":\"n 3\"},{\"name\":\"\"}]}" },
 	};
 
+	assert_in_range(request->timeout_s, 1, 5);
 	str_printf(&asked, "%s%s ", request->socket, request->path);
 	if (strcmp(request->socket, "gone") == 0)
 		return err_set(err, -ENOTCONN, "gone");

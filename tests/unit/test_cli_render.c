@@ -7,8 +7,12 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 #include <jansson.h>
@@ -367,6 +371,32 @@ test_unreachable(void **state)
 	str_fini(&body);
 }
 
+/* It takes the request, and says nothing. */
+static void
+test_silent(void **state)
+{
+	struct sockaddr_un un = { .sun_family = AF_UNIX };
+	char dir[] = "/tmp/eipd-test-XXXXXX";
+	struct client_request request = { .socket = un.sun_path,
+		.path = "/v1/status",
+		.timeout_s = 1 };
+	struct str body = { 0 };
+	struct err err = { 0 };
+	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+
+	(void)state;
+	assert_non_null(mkdtemp(dir));
+	snprintf(un.sun_path, sizeof(un.sun_path), "%s/s", dir);
+	assert_int_equal(bind(fd, (struct sockaddr *)&un, sizeof(un)), 0);
+	assert_int_equal(listen(fd, 1), 0);
+	assert_int_equal(client_ask(&request, &body, &err), -ENOTCONN);
+	assert_non_null(strstr(err.text, "does not answer in time"));
+	close(fd);
+	unlink(un.sun_path);
+	rmdir(dir);
+	str_fini(&body);
+}
+
 int
 main(void)
 {
@@ -377,6 +407,7 @@ main(void)
 		cmocka_unit_test(test_yaml),
 		cmocka_unit_test(test_deep_yaml),
 		cmocka_unit_test(test_unreachable),
+		cmocka_unit_test(test_silent),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -36,7 +36,7 @@ check_writable(const char *path, const char *what, struct err *err)
 	code = -errno;
 	if (code == -EROFS)
 		return err_set(err, code,
-		    "%s %.240s is on a read-only file system; mount it writable or set database: to another place",
+		    "%s %.240s is on a read-only file system; mount it writable, or if only the unit makes it so, add ReadWritePaths= (systemctl edit eipd), or set database: to another place",
 		    what, path);
 	return err_set(err, code,
 	    "%s %.240s cannot be written by uid %u: %s; change its owner or mode",

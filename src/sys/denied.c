@@ -7,6 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/str.h"
+
 /* By the profile of systemd/apparmor.d, and not only watched by it. */
 static bool
 is_confined(void)
@@ -45,6 +47,11 @@ denied_remedy(int code, const char *path, const char *remedy)
 const char *
 denied_reading(int code, const char *path)
 {
+	if (code == -EACCES &&
+	    (str_starts_with(path, "/home/") ||
+		str_starts_with(path, "/root/")))
+		return "; put it into /etc/eipd, readable for the user eipd "
+		       "runs as: its unit hides /home and /root";
 	return denied_remedy(code, path,
 	    code == -EACCES ? "; make it readable for the user eipd runs as"
 			    : "");

@@ -147,6 +147,17 @@ test_kubeconfig(void **state)
 	    "eipd runs as");
 }
 
+static void
+test_hidden_by_the_unit(void **state)
+{
+	const char *got = denied_reading(-EACCES, "/root/.kube/config");
+
+	(void)state;
+	assert_non_null(strstr(got, "put it into /etc/eipd"));
+	assert_string_equal(denied_reading(-EACCES, "/home/a/config"), got);
+	assert_string_equal(denied_reading(-ENOENT, "/root/.kube/config"), "");
+}
+
 int
 main(void)
 {
@@ -154,6 +165,7 @@ main(void)
 		cmocka_unit_test(test_remedy),
 		cmocka_unit_test(test_conf),
 		cmocka_unit_test(test_kubeconfig),
+		cmocka_unit_test(test_hidden_by_the_unit),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -9,6 +9,7 @@ with EIPD_DISTRO_PACKAGES=PREVIOUS.deb:PACKAGE.deb.
 import configparser
 import os
 import pwd
+import subprocess
 import sys
 
 import pytest
@@ -177,7 +178,12 @@ def test_install_again_finds_the_lease(box, eipd):
 
 
 def test_purge_leaves_nothing_of_ours(box, eipd):
+    """But for a mount point, which is emptied."""
+    state = os.path.dirname(DATABASE)
+    subprocess.run(["mount", "--bind", state, state], check=True)
     box.dpkg("--purge", "eipd")
+    subprocess.run(["umount", state], check=True)
+    os.rmdir(state)
     assert box.kernel() == (False, "")
     assert box.settings() == BEFORE
     left = [path for path in (

@@ -30,6 +30,7 @@ BEFORE = ("0", "0", "1", "1", "0")
 AFTER = ("1", "1", "2", "2", "0")
 CONF = "/etc/eipd/eipd.conf"
 DATABASE = "/var/lib/eipd/eipd.db"
+MINE = "/etc/sysctl.d/90-mine.conf"
 WANTS = "/etc/systemd/system/multi-user.target.wants/eipd.service"
 
 
@@ -178,14 +179,17 @@ def test_install_again_finds_the_lease(box, eipd):
 
 
 def test_purge_leaves_nothing_of_ours(box, eipd):
-    """But for a mount point, which is emptied."""
+    """But for a mount point, which is emptied, and what the administrator
+    wants by now as well."""
+    with open(MINE, "w") as f:
+        f.write("net.ipv4.ip_forward = 1\n")
     state = os.path.dirname(DATABASE)
     subprocess.run(["mount", "--bind", state, state], check=True)
     box.dpkg("--purge", "eipd")
     subprocess.run(["umount", state], check=True)
     os.rmdir(state)
     assert box.kernel() == (False, "")
-    assert box.settings() == BEFORE
+    assert box.settings() == AFTER[:1] + BEFORE[1:]
     left = [path for path in (
         CONF, WANTS, "/var/lib/eipd", "/run/eipd", "/usr/share/doc/eipd",
         "/usr/lib/sysctl.d/50-eipd.conf", "/var/backups/eipd.sysctl",

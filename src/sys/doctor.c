@@ -158,6 +158,22 @@ check_conntrack(const struct doctor *d)
 		    "%lld of %lld connections are in use", used, max);
 }
 
+/* What belongs to no connection goes to the local TCP, which resets it. */
+static void
+check_windows(const struct doctor *d)
+{
+	static const char check[] = "net.netfilter.nf_conntrack_tcp_be_liberal";
+	static const char remedy[] =
+	    "sysctl -w net.netfilter.nf_conntrack_tcp_be_liberal=1";
+
+	if (read_number(d, "netfilter/nf_conntrack_tcp_be_liberal") == 0)
+		tell(d, DOCTOR_WARNING, check, remedy,
+		    "a packet beyond the window ends its connection");
+	else
+		tell(d, DOCTOR_OK, check, "",
+		    "a packet beyond the window ends no connection");
+}
+
 /* "80,8000-8010" */
 static bool
 is_in_list(const char *list, unsigned int port)
@@ -289,6 +305,7 @@ doctor_run(const char *proc_net, const uint16_t *ports, size_t n_ports,
 	    "net.ipv6.conf.all.forwarding", "IPv6",
 	    "sysctl -w net.ipv6.conf.all.forwarding=1");
 	check_conntrack(&d);
+	check_windows(&d);
 	check_ports(&d);
 	check_rp_filter(&d);
 	check_descriptors(&d);

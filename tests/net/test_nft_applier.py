@@ -17,6 +17,7 @@ import subprocess
 import pytest
 
 import lab
+from quickstart import TOP
 from traffic import Hammer
 
 EIP4, EIP6 = "198.18.0.1", "fd18::1"
@@ -650,3 +651,49 @@ def test_many(net, driver):
     assert "ok" in driver.ask("bulk 1200 0")
     assert not driver.is_foreign()
     assert net.get(EIP4, 80)[0] in lab.NODES
+
+
+def tcp_checksum(source, target, segment):
+    data = (socket.inet_aton(source) + socket.inet_aton(target) +
+            struct.pack("!HH", TCP, len(segment)) + segment)
+    return -sum(struct.unpack(f"!{len(data) // 2}H", data)) % 0xffff
+
+
+def acknowledgement(net, node):
+    """(client's address, port, its sequence number, what it acknowledges) of
+    the next packet without data that the node gets for its port 30080."""
+    with lab.inside(net.ns(node)):
+        s = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM,
+                          socket.htons(0x0800))
+    with s:
+        s.settimeout(5)
+        while True:
+            p, link = s.recvfrom(65536)
+            p = p[:struct.unpack("!H", p[2:4])[0]]
+            head = (p[0] & 15) * 4
+            source, target, seq, ack, size = struct.unpack(
+                "!HHIIB", p[head:head + 13])
+            size = head + (size >> 4) * 4
+            if (link[2], p[9], target, len(p)) == (0, TCP, 30080, size):
+                return socket.inet_ntoa(p[12:16]), source, seq, ack
+
+
+def test_packet_beyond_the_window(net, driver):
+    """It does not end a connection: conntrack takes it for one of no
+    connection at all, and the gateway would reset that."""
+    key = "net.netfilter.nf_conntrack_tcp_be_liberal"
+    with open(os.path.join(TOP, "systemd/sysctl.d/50-eipd.conf")) as f:
+        value = re.search(rf"^-{key} = (\d+)$", f.read(), re.M).group(1)
+    net.sysctl("gw", f"{key}={value}")
+    stream = lab.Stream(net, EIP4, 80, seconds=2)
+    lab.wait_for("began", lambda: stream.node)
+    peer, port, seq, ack = acknowledgement(net, stream.node)
+    node = NODES4[lab.NODES.index(stream.node)]
+    segment = struct.pack("!HHIIBBHHH", 30080, port, (ack + (1 << 30)) % 2**32,
+                          seq, 5 << 4, 0x10, 512, 0, 0) + b"xx"
+    check = struct.pack("!H", tcp_checksum(node, peer, segment))
+    with lab.inside(net.ns(stream.node)):
+        raw = socket.socket(socket.AF_INET, socket.SOCK_RAW, TCP)
+    with raw:
+        raw.sendto(segment[:16] + check + segment[18:], (peer, 0))
+    stream.finish()

@@ -62,6 +62,11 @@ static const struct doctor_case {
 	    "net.netfilter.nf_conntrack_max", DOCTOR_WARNING, "in use" },
 	{ "full", WELL "netfilter/nf_conntrack_count=1048576\n", 0,
 	    "net.netfilter.nf_conntrack_max", DOCTOR_ERROR, "refused" },
+	{ "liberal", WELL "netfilter/nf_conntrack_tcp_be_liberal=1\n", 0,
+	    "net.netfilter.nf_conntrack_tcp_be_liberal", DOCTOR_OK, "ends no" },
+	{ "not liberal", WELL "netfilter/nf_conntrack_tcp_be_liberal=0\n", 0,
+	    "net.netfilter.nf_conntrack_tcp_be_liberal", DOCTOR_WARNING,
+	    "ends its connection" },
 	{ "port", WELL, 60999, "net.ipv4.ip_local_port_range", DOCTOR_WARNING,
 	    "port 60999" },
 	{ "reserved",
@@ -164,7 +169,7 @@ test_this_machine(void **state)
 
 	(void)state;
 	doctor_run(DOCTOR_PROC_NET, NULL, 0, count, &n);
-	assert_int_equal(n, 7);
+	assert_int_equal(n, 8);
 }
 
 int

@@ -217,6 +217,16 @@ run(struct app *app)
 	return EXIT_SUCCESS;
 }
 
+/* A full disk must not look like success. */
+static int
+printed(int rc)
+{
+	if (fflush(stdout) == 0 && !ferror(stdout))
+		return rc;
+	fprintf(stderr, "eipd: cannot write: %s\n", strerror(errno));
+	return EXIT_FAILURE;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -225,11 +235,11 @@ main(int argc, char **argv)
 	int rc = parse_options(argc, argv, &o);
 
 	if (rc >= 0)
-		return rc;
+		return printed(rc);
 	if (o.check)
-		return offline_check(o.conf_path, o.verbose);
+		return printed(offline_check(o.conf_path, o.verbose));
 	if (o.plan)
-		return offline_plan(o.conf_path, o.cluster_dir);
+		return printed(offline_plan(o.conf_path, o.cluster_dir));
 	log_init(LOG_LEVEL_INFO);
 	if (conf_load(o.conf_path, &app.conf, on_conf_error,
 		(void *)(uintptr_t)o.conf_path) < 0)

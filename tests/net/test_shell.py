@@ -6,6 +6,7 @@ import pty
 import re
 import select
 import shutil
+import signal
 import struct
 import subprocess
 import termios
@@ -14,8 +15,10 @@ import time
 import pytest
 
 import objects
-from lab import Eipd, LabError, find_program
+from lab import Eipd, LabError, find_program, wait_for
 
+TOP = os.path.dirname(os.path.dirname(os.path.dirname(
+    os.path.abspath(__file__))))
 PROMPT = "READY> "
 ESCAPES = re.compile(r"\x1b(\[[0-9;?=>]*[A-Za-z]|[=>]|\][^\x07]*\x07)")
 
@@ -217,3 +220,39 @@ def test_help_of_every_command(eipd):
         text = " ".join(name)
         assert rc == 0 and f"usage: eipctl [OPTIONS] {text}" in out
         assert f"  {text} " in everything
+
+
+SLOW_LAB = """\
+import os, signal, sys, time
+def end(*_):
+    open("ending", "w").close()
+    while not os.path.exists("end"):
+        time.sleep(0.05)
+    sys.exit(1)
+signal.signal(signal.SIGINT, end)
+os.mkdir(sys.argv[2])
+signal.pause()
+"""
+
+
+def test_interrupted_again_while_it_cleans_up(tmp_path):
+    """scripts/quickstart, from elsewhere and in a folder with a blank."""
+    top = tmp_path / "a b"
+    shutil.copytree(os.path.join(TOP, "scripts"), top / "scripts")
+    script = top / "scripts" / "quickstart"
+    script.write_text(script.read_text()
+                      .replace("prefix=eipd\n", "prefix=no-such-lab\n")
+                      .replace("folder=/tmp/eipd-quickstart\n",
+                               f"folder={tmp_path}/lab\n"))
+    with open(top / "scripts" / "lib.sh", "a") as f:
+        f.write("need() { :; }\nbuild() { :; }\n")
+    (top / "tests" / "net").mkdir(parents=True)
+    (top / "tests" / "net" / "quickstart.py").write_text(SLOW_LAB)
+    p = subprocess.Popen([script], start_new_session=True)
+    wait_for("its lab", (tmp_path / "lab").exists)
+    os.killpg(p.pid, signal.SIGINT)
+    wait_for("its end", (top / "ending").exists)
+    os.killpg(p.pid, signal.SIGINT)
+    (top / "end").touch()
+    assert p.wait(timeout=20) == 130
+    assert not (tmp_path / "lab").exists()

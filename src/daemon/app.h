@@ -190,6 +190,8 @@ void reconcile_dirty_all(struct app *app);
 void reconcile_dirty_services(struct app *app);
 /* An address may have become free, or a pool or namespace changed. */
 void reconcile_wake_waiting(struct app *app);
+/* Those of them that the rule set had no room for. */
+void reconcile_wake_conflicting(struct app *app);
 bool reconcile_is_cluster_ready(const struct app *app, const char *cluster);
 /* Nothing is left to do of clusters that are ready. */
 bool reconcile_is_idle(const struct app *app);

@@ -78,15 +78,34 @@ reconcile_dirty_services(struct app *app)
 	reconcile_dirty_all(app);
 }
 
-void
-reconcile_wake_waiting(struct app *app)
+static void
+wake(struct app *app, bool only_conflicting)
 {
 	struct records *records = app->records;
 	mono_t now = clock_mono();
+	size_t kept = 0;
 
 	for (size_t i = 0; i < records->waiting.n; i++) {
-		records->waiting.v[i]->is_waiting = false;
-		record_mark_dirty(records, records->waiting.v[i], now);
+		struct record *r = records->waiting.v[i];
+
+		if (only_conflicting && !r->has_conflict) {
+			records->waiting.v[kept++] = r;
+			continue;
+		}
+		r->is_waiting = false;
+		record_mark_dirty(records, r, now);
 	}
-	vec_clear(&records->waiting);
+	records->waiting.n = kept;
+}
+
+void
+reconcile_wake_waiting(struct app *app)
+{
+	wake(app, false);
+}
+
+void
+reconcile_wake_conflicting(struct app *app)
+{
+	wake(app, true);
 }

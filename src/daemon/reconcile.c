@@ -551,6 +551,9 @@ settle(struct pass *p, struct item *it)
 		tell_state(app, r);
 		return;
 	}
+	/* A port that it gave up may be what another one waits for. */
+	if (!decision_same_frontends(r->decision, it->decision))
+		reconcile_wake_conflicting(app);
 	decision_free(r->decision);
 	r->decision = it->decision;
 	it->decision = NULL;

@@ -34,6 +34,24 @@ backend_state_name(enum backend_state state)
 	return "?";
 }
 
+bool
+decision_same_frontends(const struct decision *a, const struct decision *b)
+{
+	size_t n = a ? a->n_frontends : 0;
+
+	if (n != (b ? b->n_frontends : 0))
+		return false;
+	for (size_t i = 0; i < n; i++) {
+		const struct frontend *x = &a->frontends[i];
+		const struct frontend *y = &b->frontends[i];
+
+		if (!addr_eq(&x->addr, &y->addr) || x->port != y->port ||
+		    x->protocol != y->protocol)
+			return false;
+	}
+	return true;
+}
+
 void
 decision_drop_backends(struct decision *decision)
 {

@@ -98,6 +98,9 @@ struct decision {
 	bool is_announced; /* wants routes: not passive, not withdrawn */
 };
 
+/* NULL has none. */
+bool decision_same_frontends(const struct decision *a,
+    const struct decision *b);
 /* Forgets the backends; the numbers of them stay. */
 void decision_drop_backends(struct decision *decision);
 void decision_free(struct decision *decision); /* NULL is fine */

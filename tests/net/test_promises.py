@@ -273,6 +273,21 @@ def test_address_by_the_fields_of_before(eipd, spelling):
     eipd.ctl("release", "198.51.100.55")
 
 
+def test_port_of_a_sharer_changes_hands(eipd):
+    """Whoever has to wait for a port gets it once the other is off it."""
+    def write(name, number):
+        eipd.set_object(f"service-default-{name}", objects.dump(
+            asks(name, port(number), share="k")))
+    with service(eipd, asks("a", port(1080), share="k")):
+        with service(eipd, asks("b", port(1081), share="k")):
+            for number in (1081, 1082, 1083):
+                write("a", number)
+                assert "b" in eipd.wait_state("default", "a",
+                                              "refused")["message"]
+                write("b", number + 1)
+                eipd.wait_state("default", "a", "announced")
+
+
 # No backends
 
 

@@ -385,6 +385,8 @@ on_read(void *arg)
 	struct http_request *r = arg;
 
 	r->pending--;
+	if (r->is_over)
+		return;
 	if (is_away())
 		fail(r, -ECONNREFUSED, "connection refused");
 	else if (r->is_watch)

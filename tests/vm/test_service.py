@@ -59,6 +59,12 @@ def test_nothing_is_wrong(eipd, web):
     assert rc == 0, out
 
 
+def test_room_for_connections():
+    """Since the package is there, before any boot with it."""
+    with open("/proc/sys/net/netfilter/nf_conntrack_max") as f:
+        assert f.read() == "1048576\n"
+
+
 # Every size of slot table, in both families.
 SIZES = (1, 2, 8, 32, 120)
 

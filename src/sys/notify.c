@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "sys/notify.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -14,12 +15,15 @@
 #include "base/mem.h"
 #include "base/str.h"
 
+static const char ready[] = "READY=1";
+
 struct notify {
 	int fd; /* -1: nobody listens */
 	struct sockaddr_un address;
 	socklen_t address_b;
 	int64_t watchdog_us; /* 0: none */
 	bool is_ready;
+	bool owes_ready; /* it is, and the manager could not take it */
 };
 
 static void
@@ -84,21 +88,33 @@ notify_free(struct notify *notify)
 	free(notify);
 }
 
-/* A manager that cannot take it now asks again through its time limits. */
+/* False: the manager cannot take it now. */
+static bool
+send_text(const struct notify *notify, const char *text)
+{
+	return sendto(notify->fd, text, strlen(text), MSG_NOSIGNAL,
+		   (const struct sockaddr *)&notify->address,
+		   notify->address_b) >= 0 ||
+	    errno != EAGAIN;
+}
+
+/* But for readiness, which is told once, what is lost does not matter. */
 static void
-tell(const struct notify *notify, const char *text)
+tell(struct notify *notify, const char *text)
 {
 	if (notify->fd < 0)
 		return;
-	(void)sendto(notify->fd, text, strlen(text), MSG_NOSIGNAL,
-	    (const struct sockaddr *)&notify->address, notify->address_b);
+	if (notify->owes_ready)
+		notify->owes_ready = !send_text(notify, ready);
+	(void)send_text(notify, text);
 }
 
 void
 notify_ready(struct notify *notify)
 {
 	notify->is_ready = true;
-	tell(notify, "READY=1");
+	if (notify->fd >= 0)
+		notify->owes_ready = !send_text(notify, ready);
 }
 
 void

@@ -104,6 +104,34 @@ test_messages(void **state)
 	rmdir(path);
 }
 
+/* A manager whose queue is full hears of it later. */
+static void
+test_ready_is_not_lost(void **state)
+{
+	char name[64];
+	char got[64];
+	struct notify *notify;
+	int fd;
+
+	(void)state;
+	snprintf(name, sizeof(name), "@eipd-test-%d", (int)getpid());
+	fd = manager(name);
+	setenv("NOTIFY_SOCKET", name, 1);
+	notify = notify_new();
+	/* More than any queue holds. */
+	for (int i = 0; i < 10000; i++)
+		notify_watchdog(notify);
+	notify_ready(notify);
+	while (recv(fd, got, sizeof(got), 0) > 0)
+		assert_memory_equal(got, "WATCHDOG=1", 10);
+	notify_watchdog(notify);
+	assert_told(fd, "READY=1");
+	assert_told(fd, "WATCHDOG=1");
+	assert_told(fd, NULL);
+	close(fd);
+	notify_free(notify);
+}
+
 static const struct watchdog_case {
 	const char *socket;
 	const char *usec;
@@ -194,6 +222,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_messages),
+		cmocka_unit_test(test_ready_is_not_lost),
 		cmocka_unit_test(test_watchdog),
 		cmocka_unit_test(test_instance),
 	};

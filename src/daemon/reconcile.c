@@ -51,6 +51,7 @@ struct pass {
 	struct lease_ops puts; /* applied to the table already */
 	VEC(struct lease_op) undo;
 	struct arena undo_arena;
+	bool has_other_frontends; /* than before it */
 };
 
 /* ---- persist ---- */
@@ -551,9 +552,8 @@ settle(struct pass *p, struct item *it)
 		tell_state(app, r);
 		return;
 	}
-	/* A port that it gave up may be what another one waits for. */
-	if (!decision_same_frontends(r->decision, it->decision))
-		reconcile_wake_conflicting(app);
+	p->has_other_frontends |=
+	    !decision_same_frontends(r->decision, it->decision);
 	decision_free(r->decision);
 	r->decision = it->decision;
 	it->decision = NULL;
@@ -625,6 +625,9 @@ run_pass(void *arg)
 	release(&p);
 	for (size_t i = 0; i < p.items.n; i++)
 		settle(&p, &p.items.v[i]);
+	/* A port that was given up may be what another one waits for. */
+	if (p.has_other_frontends)
+		reconcile_wake_conflicting(app);
 	reconcile_kick(app);
 	app_progress(app);
 out:

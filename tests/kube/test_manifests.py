@@ -53,7 +53,7 @@ def test_every_field_survives(cluster, account):
                 "sticky": "7d", "quarantine": "10m", "backends": "node",
                 "source": "preserve", "noBackends": "withdraw",
                 "avoidBuggyIPs": True, "nextHop": "self"},
-        "BgpConf": {"as": 4294967295, "routerId": "192.0.2.1",
+        "BgpConf": {"as": 4294967294, "routerId": "192.0.2.1",
                     "listenPort": 1790, "listenAddresses": ["::"],
                     "asPerRack": {"r1": 4200000000},
                     "gracefulRestart": {"enabled": True, "restartTime": 90}},

@@ -259,11 +259,12 @@ forget_refusal(struct app *app, const char *cluster, const char *ns,
 	struct str key = { 0 };
 
 	str_printf(&key, "%s/%s/%s", cluster, ns, name);
-	for (size_t i = app->refused.n; i-- > 0;) {
+	for (size_t i = 0; i < app->refused.n; i++) {
 		if (strcmp(app->refused.v[i], key.s) != 0)
 			continue;
 		free(app->refused.v[i]);
 		vec_remove(&app->refused, i);
+		break;
 	}
 	str_fini(&key);
 }
@@ -343,9 +344,10 @@ remember_refused(struct app *app, const char *cluster, const char *ns,
 {
 	struct str key = { 0 };
 
-	forget_refusal(app, cluster, ns, name); /* once is enough */
 	str_printf(&key, "%s/%s/%s", cluster, ns, name);
-	vec_push(&app->refused, str_steal(&key));
+	if (!facts_is_refused(app, cluster, str_get(&key)))
+		vec_push(&app->refused, str_steal(&key));
+	str_fini(&key);
 }
 
 /* True if there was any. */

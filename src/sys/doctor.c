@@ -125,6 +125,8 @@ check_forwarding(const struct doctor *d, const char *file, const char *check,
 		    family);
 }
 
+static const char not_in_use[] = "connection tracking is not in use yet";
+
 static void
 check_conntrack(const struct doctor *d)
 {
@@ -136,8 +138,7 @@ check_conntrack(const struct doctor *d)
 	long long percent;
 
 	if (max < 0 || used < 0) {
-		tell(d, DOCTOR_OK, check, "",
-		    "connection tracking is not in use yet");
+		tell(d, DOCTOR_OK, check, "", not_in_use);
 		return;
 	}
 	/* 0: no limit */
@@ -165,8 +166,12 @@ check_windows(const struct doctor *d)
 	static const char check[] = "net.netfilter.nf_conntrack_tcp_be_liberal";
 	static const char remedy[] =
 	    "sysctl -w net.netfilter.nf_conntrack_tcp_be_liberal=1";
+	long long is_liberal =
+	    read_number(d, "netfilter/nf_conntrack_tcp_be_liberal");
 
-	if (read_number(d, "netfilter/nf_conntrack_tcp_be_liberal") == 0)
+	if (is_liberal < 0)
+		tell(d, DOCTOR_OK, check, "", not_in_use);
+	else if (is_liberal == 0)
 		tell(d, DOCTOR_WARNING, check, remedy,
 		    "a packet beyond the window ends its connection");
 	else
